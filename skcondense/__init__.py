@@ -1,0 +1,42 @@
+"""skcondense: condense private clinical tables into tiny synthetic ones that train models.
+
+The names below are the public interface; everything else may change.
+"""
+
+from skcondense.base import DatasetCondenser
+from skcondense.callbacks import FitProgress, ProgressBar
+from skcondense.condensed_set import CondensedSet
+from skcondense.condensers import (
+    ClusterCondenser,
+    HerdingCondenser,
+    RandomCondenser,
+    ZeroOrderCondenser,
+)
+from skcondense.model_selection import EventStratifiedKFold
+from skcondense.pipeline import CondensedEstimator, CondensingSampler, Pipeline, make_pipeline
+from skcondense.table import ColumnSchema, TableEncoder, TableSchema
+from skcondense.tasks import fit_weighted, to_bounds, to_signed_time
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ClusterCondenser",
+    "ColumnSchema",
+    "CondensedEstimator",
+    "CondensedSet",
+    "CondensingSampler",
+    "DatasetCondenser",
+    "EventStratifiedKFold",
+    "FitProgress",
+    "HerdingCondenser",
+    "Pipeline",
+    "ProgressBar",
+    "RandomCondenser",
+    "TableEncoder",
+    "TableSchema",
+    "ZeroOrderCondenser",
+    "fit_weighted",
+    "make_pipeline",
+    "to_bounds",
+    "to_signed_time",
+]

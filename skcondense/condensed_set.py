@@ -1,0 +1,285 @@
+"""`CondensedSet`: the rows that leave, with labels, weights and the facts about them."""
+
+import json
+from dataclasses import asdict, dataclass
+from html import escape
+from pathlib import Path
+from typing import Any, Literal
+
+import narwhals.stable.v2 as nw
+import numpy as np
+from numpy.typing import NDArray
+
+from skcondense.table import Container, TableSchema, take_rows
+from skcondense.table.storage import (
+    describe_dtype,
+    describe_table,
+    read_table,
+    restore_table,
+    write_atomically,
+    write_table,
+)
+from skcondense.tasks import TargetContainer, take_target
+
+__all__ = ["CondensedSet", "RealRowMatches"]
+
+WEIGHT, PROTOTYPE = "sample_weight", "prototype"
+DATA, FACTS = "condensed", "condensed.json"
+ROWS_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class RealRowMatches:
+    """How many prototypes coincide with a real row.
+
+    Attributes
+    ----------
+    exact : int
+        Prototypes whose features all equal those of a real row.
+    rounded : int
+        The same after rounding each encoded feature to 1/100 of its axis.
+    """
+
+    exact: int
+    rounded: int
+
+
+@dataclass(frozen=True)
+class CondensedSet:
+    """A condensed data set.
+
+    Attributes
+    ----------
+    X : array or frame of shape (n_rows, n_features)
+        Rows in the container, columns, dtypes and units of the table that came in. A prototype
+        with a soft label takes one row per outcome.
+    y : array, series or frame of shape (n_rows,)
+        Outcomes.
+    sample_weight : ndarray of shape (n_rows,)
+        Weights; they sum to the number (or the total weight) of the rows that came in.
+    prototype : ndarray of shape (n_rows,)
+        Which prototype each row belongs to.
+    schema : TableSchema
+        What the columns may hold.
+    task : str
+        "classification", "regression" or "survival".
+    method : str
+        The condenser, as its repr.
+    real_row_matches : RealRowMatches
+        Prototypes that coincide with a real row.
+    """
+
+    X: Any
+    y: Any
+    sample_weight: NDArray[np.float64]
+    prototype: NDArray[np.intp]
+    schema: TableSchema
+    task: str
+    method: str
+    real_row_matches: RealRowMatches
+
+    def __len__(self) -> int:
+        return len(self.sample_weight)
+
+    @property
+    def n_prototypes(self) -> int:
+        """Number of distinct feature rows."""
+        return len(np.unique(self.prototype))
+
+    @property
+    def contains_real_rows(self) -> bool:
+        """Whether any prototype is a real row, exactly or after rounding."""
+        return self.real_row_matches.exact > 0 or self.real_row_matches.rounded > 0
+
+    def take(self, rows: NDArray[np.intp]) -> tuple[Any, Any]:
+        """Features and outcomes of some rows, by position."""
+        return take_rows(self.X, rows), take_target(self.y, rows)
+
+    def to_frame(self) -> Any:
+        """One frame of features, outcome, ``sample_weight`` and ``prototype``.
+
+        Returns
+        -------
+        frame of shape (n_rows, n_features + n_outcome_columns + 2)
+            In the library that came in; pandas for arrays. A name that the table already uses is
+            prefixed with an underscore.
+        """
+        features = nw.from_native(_as_frame(self.X, Container.of(self.X)), eager_only=True)
+        extra = {**self._outcome_columns(), WEIGHT: self.sample_weight, PROTOTYPE: self.prototype}
+        for name, values in extra.items():
+            series = nw.from_native(values, series_only=True, pass_through=True)
+            if not isinstance(series, nw.Series):
+                series = nw.new_series(name, values, backend=features.implementation)
+            features = features.with_columns(series.alias(_free_name(name, features.columns)))
+        return features.to_native()
+
+    def _outcome_columns(self) -> dict[str, Any]:
+        names = TargetContainer.of(self.y).names
+        if len(names) == 1:
+            return {names[0]: self.y}
+        return {name: self.y[name] for name in names}
+
+    def save(
+        self,
+        directory: str | Path,
+        *,
+        format: Literal["csv", "parquet"] = "csv",
+        overwrite: bool = False,
+    ) -> Path:
+        """Write the rows as one table and the facts as JSON.
+
+        Parameters
+        ----------
+        directory : str or Path
+            Created if needed; receives ``condensed.csv`` (or ``.parquet``) and
+            ``condensed.json``.
+        format : {"csv", "parquet"}, default="csv"
+            Format of the table.
+        overwrite : bool, default=False
+            Whether files of the same name may be replaced.
+
+        Returns
+        -------
+        Path
+            The directory.
+
+        Raises
+        ------
+        FileExistsError
+            If a file is there and `overwrite` is False.
+        """
+        directory = Path(directory)
+        data, facts = directory / f"{DATA}.{format}", directory / FACTS
+        taken = [path.name for path in (data, facts) if path.exists()]
+        if taken and not overwrite:
+            raise FileExistsError(
+                f"{directory} already holds {taken}. Choose another directory, or pass "
+                "overwrite=True."
+            )
+        directory.mkdir(parents=True, exist_ok=True)
+        frame = nw.from_native(self.to_frame(), eager_only=True)
+        write_atomically(data, lambda path: write_table(frame, path, format))
+        text = json.dumps(self._facts(data.name), indent=2, ensure_ascii=False) + "\n"
+        write_atomically(facts, lambda path: path.write_text(text, encoding="utf-8"))
+        return directory
+
+    def _facts(self, data: str) -> dict[str, Any]:
+        from skcondense import __version__
+
+        return {
+            "format": "skcondense condensed set, version 1",
+            "skcondense": __version__,
+            "data": data,
+            "method": self.method,
+            "task": self.task,
+            "n_rows": len(self),
+            "n_prototypes": self.n_prototypes,
+            "weight_sum": float(self.sample_weight.sum()),
+            "real_row_matches": asdict(self.real_row_matches),
+            "X": describe_table(self.X),
+            "y": _describe_target(self.y),
+            "schema": json.loads(self.schema.to_json()),
+        }
+
+    @classmethod
+    def load(cls, directory: str | Path) -> "CondensedSet":
+        """Read a set that `save` wrote, in the container it was saved from.
+
+        Parameters
+        ----------
+        directory : str or Path
+            What was given to `save`.
+
+        Returns
+        -------
+        CondensedSet
+        """
+        directory = Path(directory)
+        facts = json.loads((directory / FACTS).read_text(encoding="utf-8"))
+        frame = read_table(directory / facts["data"])
+        names = frame.columns
+        n_features = len(facts["schema"]["columns"])
+        n_outcomes = len(facts["y"]["names"])
+        return cls(
+            X=restore_table(frame.select(names[:n_features]), facts["X"]),
+            y=_restore_target(frame.select(names[n_features : n_features + n_outcomes]), facts["y"]),
+            sample_weight=frame[names[-2]].to_numpy().astype(np.float64),
+            prototype=frame[names[-1]].to_numpy().astype(np.intp),
+            schema=TableSchema.from_json(json.dumps(facts["schema"])),
+            task=facts["task"],
+            method=facts["method"],
+            real_row_matches=RealRowMatches(**facts["real_row_matches"]),
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f"CondensedSet({self.task}, {self.n_prototypes} prototypes in {len(self)} weighted "
+            f"rows, {len(self.schema)} features, {self._origin()})"
+        )
+
+    def _origin(self) -> str:
+        matches = self.real_row_matches
+        if not self.contains_real_rows:
+            return "no real rows"
+        return f"real rows: {matches.exact} exact, {matches.rounded} after rounding"
+
+    def _repr_html_(self) -> str:
+        frame = nw.from_native(self.to_frame(), eager_only=True).head(ROWS_SHOWN)
+        head = "".join(f"<th>{escape(name)}</th>" for name in frame.columns)
+        body = "".join(
+            "<tr>" + "".join(f"<td>{escape(_shown(v))}</td>" for v in row) + "</tr>"
+            for row in frame.iter_rows()
+        )
+        return (
+            f"<p><strong>CondensedSet</strong> · {escape(self.task)} · {self.n_prototypes} "
+            f"prototypes in {len(self)} weighted rows · weights sum to "
+            f"{self.sample_weight.sum():,.0f} · {self._origin()}<br><code>{escape(self.method)}"
+            f"</code></p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+            f"<p>Synthetic rows; {min(ROWS_SHOWN, len(self))} of {len(self)} shown.</p>"
+        )
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _free_name(name: str, taken: list[str]) -> str:
+    while name in taken:
+        name = f"_{name}"
+    return name
+
+
+def _as_frame(X: Any, container: Container) -> Any:
+    if container.is_frame:
+        return X
+    import pandas as pd
+
+    return pd.DataFrame(X, columns=list(container.names))
+
+
+def _describe_target(y: Any) -> dict[str, Any]:
+    container = TargetContainer.of(y)
+    names = list(container.names)
+    frame = nw.from_native(container.template, pass_through=True, allow_series=True, eager_only=True)
+    if isinstance(frame, nw.DataFrame):
+        return {"form": "frame", "names": names, **describe_table(container.template)}
+    if isinstance(frame, nw.Series):
+        library = "polars" if frame.implementation.is_polars() else "pandas"
+        dtypes = [describe_dtype(frame)]
+        return {"form": "series", "names": names, "library": library, "dtypes": dtypes}
+    dtypes = [str(y.dtype)] if len(names) == 1 else [str(y.dtype[name]) for name in names]
+    return {"form": "array", "names": names, "library": "numpy", "dtypes": dtypes}
+
+
+def _restore_target(frame: Any, facts: dict[str, Any]) -> Any:
+    if facts["form"] == "frame":
+        return restore_table(frame, facts)
+    if facts["form"] == "series":
+        column = restore_table(frame, facts)
+        return column[frame.columns[0]].rename(facts["names"][0])
+    if len(facts["names"]) == 1:
+        return frame.to_native().iloc[:, 0].to_numpy().astype(facts["dtypes"][0])
+    y = np.empty(len(frame), dtype=list(zip(facts["names"], facts["dtypes"], strict=True)))
+    for name, column in zip(facts["names"], frame.columns, strict=True):
+        y[name] = frame[column].to_numpy()
+    return y

@@ -1,0 +1,95 @@
+"""How many prototypes each stratum gets."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skcondense.private_table import PrivateTable
+from skcondense.tasks import ClassificationTask
+
+__all__ = ["allocate"]
+
+
+def allocate(
+    allocation: Any, n_prototypes: int, table: PrivateTable, smallest: int = 1
+) -> dict[int, int]:
+    """Share prototypes over the strata that occur.
+
+    Parameters
+    ----------
+    allocation : {"balanced", "proportional"} or mapping
+        Equal shares, shares by weight, or a count per class label (per stratum number for tasks
+        other than classification).
+    n_prototypes : int
+        Total.
+    table : PrivateTable
+        Real rows.
+    smallest : int, default=1
+        Rows that each prototype stands for at least.
+
+    Returns
+    -------
+    dict of {int: int}
+        Prototypes per stratum; every stratum gets at least one, none more than its rows allow.
+
+    Raises
+    ------
+    ValueError
+        If the counts contradict the strata or the total.
+    """
+    strata, rows = np.unique(table.strata, return_counts=True)
+    room = np.maximum(rows // smallest, 1)
+    if isinstance(allocation, Mapping):
+        return _declared(allocation, n_prototypes, table, strata, room)
+    if n_prototypes < len(strata):
+        raise ValueError(
+            f"n_prototypes={n_prototypes} is less than one for each of the {len(strata)} strata "
+            "(classes, or bands of the outcome). Ask for more prototypes."
+        )
+    share = np.ones(len(strata))
+    if allocation == "proportional":
+        share = np.bincount(table.strata, table.weight)[strata]
+    counts = _share_out(n_prototypes, share, room)
+    return dict(zip(strata.tolist(), counts.tolist(), strict=True))
+
+
+def _share_out(
+    total: int, share: NDArray[np.float64], room: NDArray[np.intp]
+) -> NDArray[np.intp]:
+    """Give one to each, then one at a time to whoever is furthest below its share."""
+    counts = np.ones(len(share), dtype=np.intp)
+    target = total * share / share.sum()
+    for _ in range(min(total, int(room.sum())) - len(share)):
+        gap = np.where(counts < room, target - counts, -np.inf)
+        counts[gap.argmax()] += 1
+    return counts
+
+
+def _declared(
+    allocation: Mapping[Any, int],
+    n_prototypes: int,
+    table: PrivateTable,
+    strata: NDArray[np.intp],
+    room: NDArray[np.intp],
+) -> dict[int, int]:
+    task = table.task
+    names = task.classes.tolist() if isinstance(task, ClassificationTask) else strata.tolist()
+    if set(allocation) != set(names):
+        raise ValueError(
+            f"allocation must give a count for each of {names}. Got counts for "
+            f"{list(allocation)}."
+        )
+    counts = [int(allocation[name]) for name in names]
+    if min(counts) < 1 or sum(counts) != n_prototypes:
+        raise ValueError(
+            f"The counts in allocation must be positive and add up to n_prototypes={n_prototypes}."
+            f" Got {counts}."
+        )
+    short = [n for n, c, r in zip(names, counts, room, strict=True) if c > r]
+    if short:
+        raise ValueError(
+            f"allocation asks for more prototypes than the rows of {short} allow. Ask for fewer."
+        )
+    return dict(zip(strata.tolist(), counts, strict=True))

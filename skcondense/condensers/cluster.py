@@ -1,0 +1,131 @@
+"""`ClusterCondenser`: k-means cells, each replaced by its mean row."""
+
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skcondense._sklearn import HasMethods, StrOptions
+from skcondense.base import DatasetCondenser, Prototypes
+from skcondense.condensers.allocation import allocate
+from skcondense.condensers.grouping import GROUP_SIZE, cluster, means_of
+from skcondense.condensers.teacher import FoldTeacher
+from skcondense.private_table import PrivateTable
+from skcondense.table import TableSchema
+
+__all__ = ["ClusterCondenser"]
+
+
+class ClusterCondenser(DatasetCondenser):
+    """Replace k-means cells of at least three rows by their means.
+
+    At predict time nothing is clustered: new rows pass through `transform`, their number
+    unchanged.
+
+    Parameters
+    ----------
+    n_prototypes : int, default=100
+        Number of cells. Tables with fewer than three rows per cell get smaller cells.
+    labels : {"mean", "hard", "teacher"}, default="mean"
+        How a prototype is labelled. "mean": cells ignore the outcome and carry its mean as a
+        soft label (for survival, an actuarial life table). "hard": cells stay within a stratum,
+        as `allocation` says, and carry its typical outcome. "teacher": cells as for "mean",
+        labelled by a teacher at their mean row.
+    teacher : estimator or list of estimators, default=None
+        Fitted to encoded rows, out of fold; a list is averaged. Regressors for regression,
+        classifiers otherwise. By default gradient boosting averaged with a linear model.
+    allocation : {"balanced", "proportional"} or dict, default="proportional"
+        How prototypes are shared over strata; used with ``labels="hard"``.
+    task : {"auto", "classification", "regression", "survival"}, default="auto"
+        What `y` is.
+    schema : TableSchema, default=None
+        What the columns may hold. Learned from the table when None.
+    subsample : int or None, default=50_000
+        Largest number of rows to work on.
+    random_state : int, RandomState instance or None, default=None
+        Seed.
+
+    Attributes
+    ----------
+    X_condensed_, y_condensed_, sample_weight_, prototype_, schema_, task_, real_row_matches_
+        As in `RandomCondenser`.
+
+    Notes
+    -----
+    Distances are those of `TableEncoder`. Time O(n_rows * n_prototypes * n_features) per k-means
+    iteration.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from skcondense import ClusterCondenser
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> ClusterCondenser(20, random_state=0).condense(X, y).contains_real_rows
+    False
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **DatasetCondenser._parameter_constraints,
+        "labels": [StrOptions({"mean", "hard", "teacher"})],
+        "teacher": [HasMethods(["fit", "predict"]), list, None],
+    }
+
+    def __init__(
+        self,
+        n_prototypes: int = 100,
+        *,
+        labels: str = "mean",
+        teacher: Any = None,
+        allocation: Any = "proportional",
+        task: str = "auto",
+        schema: TableSchema | None = None,
+        subsample: int | None = 50_000,
+        random_state: Any = None,
+    ) -> None:
+        super().__init__(
+            n_prototypes,
+            allocation=allocation,
+            task=task,
+            schema=schema,
+            subsample=subsample,
+            random_state=random_state,
+        )
+        self.labels = labels
+        self.teacher = teacher
+
+    def _condense(self, table: PrivateTable, rng: np.random.Generator) -> Prototypes:
+        table = table.one_row_per_patient(rng)
+        if self.labels == "hard":
+            cell = self._cells_within_strata(table, rng)
+        else:
+            cell = cluster(table.Z, min(self.n_prototypes, len(table)), rng, table.weight)
+        weight = np.bincount(cell, table.weight)
+        Z = table.encoder.project(means_of(table.Z, cell, table.weight))
+        X = table.decode(Z)
+        if self.labels == "hard":
+            y = np.concatenate([table.task.typical(table.y[cell == k]) for k in range(len(Z))])
+            return Prototypes(X, np.arange(len(Z)), y, weight, {})
+        labels = self._soft_labels(table, cell, Z, rng)
+        return Prototypes(X, *table.task.deliver(labels, weight), {})
+
+    def _cells_within_strata(
+        self, table: PrivateTable, rng: np.random.Generator
+    ) -> NDArray[np.intp]:
+        counts = allocate(self.allocation, self.n_prototypes, table, smallest=GROUP_SIZE)
+        cell, start = np.zeros(len(table), dtype=np.intp), 0
+        for stratum, count in counts.items():
+            rows = np.flatnonzero(table.strata == stratum)
+            cell[rows] = start + cluster(table.Z[rows], count, rng, table.weight[rows])
+            start += count
+        return np.unique(cell, return_inverse=True)[1]
+
+    def _soft_labels(
+        self,
+        table: PrivateTable,
+        cell: NDArray[np.intp],
+        Z: NDArray[np.floating[Any]],
+        rng: np.random.Generator,
+    ) -> NDArray[np.float64]:
+        if self.labels == "mean":
+            return table.task.cell_labels(table.y, table.weight, cell, len(Z))
+        return FoldTeacher.of(table, self.teacher, rng).label(Z)

@@ -1,0 +1,134 @@
+"""Prototype rows that are no patient's row: means of small groups and of clusters.
+
+Averaging groups of at least three rows is microaggregation, a classic of disclosure control.
+
+References
+----------
+Domingo-Ferrer and Mateo-Sanz (2002), Practical data-oriented microaggregation for statistical
+disclosure control, IEEE TKDE 14(1), doi:10.1109/69.979982.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.cluster import KMeans
+from sklearn.neighbors import NearestNeighbors
+
+from skcondense.private_table import EXACT, PrivateTable
+
+__all__ = ["GROUP_SIZE", "cluster", "group_means", "means_of", "synthetic_only"]
+
+Matrix = NDArray[np.floating[Any]]
+
+GROUP_SIZE = 3
+
+
+def group_means(
+    table: PrivateTable, seeds: NDArray[np.intp], geometry: NDArray[np.floating[Any]]
+) -> Matrix:
+    """Mean of each seed row and its two nearest neighbours, as legal rows.
+
+    Parameters
+    ----------
+    table : PrivateTable
+        Real rows.
+    seeds : ndarray of shape (n_seeds,)
+        Positions of rows.
+    geometry : ndarray of shape (n_rows, n_dimensions)
+        Coordinates in which nearness is measured.
+
+    Returns
+    -------
+    ndarray of shape (n_seeds, n_codes)
+    """
+    size = min(GROUP_SIZE, len(table))
+    nearest = NearestNeighbors(n_neighbors=size).fit(geometry)
+    members = nearest.kneighbors(geometry[seeds], return_distance=False)
+    return table.encoder.project(table.Z[members].mean(axis=1))
+
+
+def cluster(
+    geometry: NDArray[np.floating[Any]],
+    n_clusters: int,
+    rng: np.random.Generator,
+    weight: NDArray[np.float64] | None = None,
+) -> NDArray[np.intp]:
+    """k-means cells of at least three rows each, where the number of rows allows it.
+
+    Cells that come out smaller are dissolved into their neighbours, and the largest cells are
+    split in their place.
+
+    Parameters
+    ----------
+    geometry : ndarray of shape (n_rows, n_dimensions)
+        Coordinates.
+    n_clusters : int
+        Number of cells.
+    rng : Generator
+        Seeds k-means.
+    weight : ndarray of shape (n_rows,), default=None
+        Weights of the rows.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,)
+        Cell of each row, numbered from 0.
+    """
+    smallest = min(GROUP_SIZE, len(geometry) // n_clusters)
+    cell = _kmeans(geometry, n_clusters, rng, weight)
+    small = np.flatnonzero(np.bincount(cell, minlength=n_clusters) < smallest)
+    if len(small):
+        homeless = np.isin(cell, small)
+        _, cell[~homeless] = np.unique(cell[~homeless], return_inverse=True)
+        centres = means_of(geometry[~homeless], cell[~homeless])
+        nearest = NearestNeighbors(n_neighbors=1).fit(centres)
+        cell[homeless] = nearest.kneighbors(geometry[homeless], return_distance=False)[:, 0]
+    for new in range(int(cell.max()) + 1, n_clusters):
+        _split_largest(geometry, cell, new, smallest)
+    return cell
+
+
+def _kmeans(
+    geometry: NDArray[np.floating[Any]],
+    n_clusters: int,
+    rng: np.random.Generator,
+    weight: NDArray[np.float64] | None,
+) -> NDArray[np.intp]:
+    n_distinct = len(np.unique(geometry, axis=0)) if n_clusters > len(geometry) // 20 else None
+    if n_distinct is not None:
+        n_clusters = min(n_clusters, n_distinct)
+    kmeans = KMeans(n_clusters, n_init=1, random_state=int(rng.integers(2**31 - 1)))
+    return kmeans.fit(geometry, sample_weight=weight).labels_.astype(np.intp)
+
+
+def _split_largest(
+    geometry: NDArray[np.floating[Any]], cell: NDArray[np.intp], new: int, smallest: int
+) -> None:
+    """Give the further half of the largest cell a number of its own, in place."""
+    rows = np.flatnonzero(cell == np.bincount(cell).argmax())
+    spread = geometry[rows] - geometry[rows].mean(axis=0)
+    widest = spread.var(axis=0).argmax()
+    order = rows[np.argsort(spread[:, widest], kind="stable")]
+    cell[order[max(smallest, len(order) // 2) :]] = new
+
+
+def means_of(
+    rows: NDArray[np.floating[Any]],
+    cell: NDArray[np.intp],
+    weight: NDArray[np.float64] | None = None,
+) -> NDArray[np.float64]:
+    """Mean row of each cell, of shape (n_cells, n_columns)."""
+    weight = np.ones(len(rows)) if weight is None else weight
+    total = np.bincount(cell, weight)
+    columns = [np.bincount(cell, weight * column) / total for column in rows.T]
+    return np.stack(columns, axis=1)
+
+
+def synthetic_only(table: PrivateTable, Z: Matrix) -> NDArray[np.bool_]:
+    """Which rows coincide with no real row; all, where hardly any other row exists.
+
+    In a table of a few binary columns every legal row is somebody's row.
+    """
+    free = ~table.matches(Z, EXACT)
+    return free if free.mean() > 0.5 else np.ones(len(Z), dtype=bool)

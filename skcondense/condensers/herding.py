@@ -1,0 +1,133 @@
+"""`HerdingCondenser`: kernel mean matching, one small group at a time."""
+
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.kernel_approximation import RBFSampler
+
+from skcondense._sklearn import at_least, between
+from skcondense.base import DatasetCondenser, Prototypes
+from skcondense.condensers.allocation import allocate
+from skcondense.condensers.grouping import group_means
+from skcondense.condensers.random import draw_rows
+from skcondense.private_table import PrivateTable
+from skcondense.table import TableSchema
+
+__all__ = ["HerdingCondenser"]
+
+
+class HerdingCondenser(DatasetCondenser):
+    """Choose prototypes whose kernel mean is that of the real rows.
+
+    Within each stratum prototypes are taken greedily from means of small groups, so that the
+    mean of their random Fourier features approaches the mean of the real rows.
+
+    At predict time nothing is chosen: new rows pass through `transform`, their number unchanged.
+
+    Parameters
+    ----------
+    n_prototypes : int, default=100
+        Number of prototypes.
+    gamma : float, default=1.0
+        Coefficient of the Gaussian kernel ``exp(-gamma * d**2)`` between encoded rows, times the
+        number of columns (so that one value suits narrow and wide tables).
+    n_components : int, default=500
+        Number of random Fourier features.
+    n_pool : int, default=2000
+        Number of small-group means to choose from.
+    allocation : {"balanced", "proportional"} or dict, default="proportional"
+        How prototypes are shared over strata.
+    task : {"auto", "classification", "regression", "survival"}, default="auto"
+        What `y` is.
+    schema : TableSchema, default=None
+        What the columns may hold. Learned from the table when None.
+    subsample : int or None, default=50_000
+        Largest number of rows to work on.
+    random_state : int, RandomState instance or None, default=None
+        Seed.
+
+    Attributes
+    ----------
+    X_condensed_, y_condensed_, sample_weight_, prototype_, schema_, task_, real_row_matches_
+        As in `RandomCondenser`.
+
+    References
+    ----------
+    Chen, Welling and Smola (2010), Super-samples from kernel herding, UAI, arXiv:1203.3472.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from skcondense import HerdingCondenser
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> HerdingCondenser(20, random_state=0).condense(X, y).n_prototypes
+    20
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **DatasetCondenser._parameter_constraints,
+        "gamma": [between(0, None)],
+        "n_components": [at_least(1)],
+        "n_pool": [at_least(1)],
+    }
+
+    def __init__(
+        self,
+        n_prototypes: int = 100,
+        *,
+        gamma: float = 1.0,
+        n_components: int = 500,
+        n_pool: int = 2000,
+        allocation: Any = "proportional",
+        task: str = "auto",
+        schema: TableSchema | None = None,
+        subsample: int | None = 50_000,
+        random_state: Any = None,
+    ) -> None:
+        super().__init__(
+            n_prototypes,
+            allocation=allocation,
+            task=task,
+            schema=schema,
+            subsample=subsample,
+            random_state=random_state,
+        )
+        self.gamma = gamma
+        self.n_components = n_components
+        self.n_pool = n_pool
+
+    def _condense(self, table: PrivateTable, rng: np.random.Generator) -> Prototypes:
+        table = table.one_row_per_patient(rng)
+        counts = allocate(self.allocation, self.n_prototypes, table)
+        features = RBFSampler(
+            gamma=self.gamma / len(table.encoder.schema),
+            n_components=self.n_components,
+            random_state=int(rng.integers(2**31 - 1)),
+        ).fit(table.Z)
+        chosen, outcomes, weights = [], [], []
+        for stratum, count in counts.items():
+            part = table.take(np.flatnonzero(table.strata == stratum))
+            n_pool = min(len(part), max(self.n_pool * count // self.n_prototypes, count))
+            seeds, _ = draw_rows(part, {stratum: n_pool}, rng)
+            pool = group_means(part, seeds, part.Z)
+            goal = np.average(features.transform(part.Z), axis=0, weights=part.weight)
+            picked = _herd(features.transform(pool), goal, count)
+            chosen.append(pool[picked])
+            outcomes.append(part.y[seeds[picked]])
+            weights.append(np.full(count, part.weight.sum() / count))
+        X = table.decode(np.concatenate(chosen))
+        y = np.concatenate(outcomes)
+        return Prototypes(X, np.arange(len(y)), y, np.concatenate(weights), {})
+
+
+def _herd(pool: Any, goal: Any, count: int) -> list[int]:
+    """Greedy choice without repetition: what points most towards the goal is taken next."""
+    picked: list[int] = []
+    direction = goal.copy()
+    free = np.ones(len(pool), dtype=bool)
+    for _ in range(count):
+        best = int(np.where(free, pool @ direction, -np.inf).argmax())
+        picked.append(best)
+        free[best] = False
+        direction += goal - pool[best]
+    return picked

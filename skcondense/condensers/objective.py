@@ -1,0 +1,149 @@
+"""The loss of a candidate condensed set: what black boxes fitted to it do on real rows."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import sklearn
+from joblib import Parallel, delayed, effective_n_jobs
+from numpy.typing import NDArray
+from sklearn.base import clone
+
+from skcondense._threads import single_threaded
+from skcondense.private_table import PrivateTable
+from skcondense.table import take_rows
+from skcondense.tasks import Task, fit_weighted
+
+__all__ = ["Candidate", "Objective"]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A condensed set under test, ready for an estimator.
+
+    Attributes
+    ----------
+    X : array or frame of shape (n_rows, n_features)
+        Delivered rows.
+    y : ndarray of shape (n_rows,)
+        Their outcomes.
+    weight : ndarray of shape (n_rows,)
+        Their weights.
+    """
+
+    X: Any
+    y: NDArray[Any]
+    weight: NDArray[np.float64]
+
+
+class Objective:
+    """Mean loss of black boxes, each fitted to a candidate and scored on real rows.
+
+    Parameters
+    ----------
+    estimators : sequence of estimators
+        Black boxes. Those with an unset ``random_state`` get one: comparing candidates needs the
+        same randomness on both sides.
+    weights : {"condensed", "replicate", "uniform"}
+        How weights reach estimators that take none.
+    parallel : joblib.Parallel
+        Where candidates are evaluated.
+    seed : int
+        Seed of the black boxes.
+
+    Attributes
+    ----------
+    n_evals : int
+        Candidates evaluated so far.
+    """
+
+    def __init__(
+        self, estimators: Sequence[Any], weights: Any, parallel: Parallel, seed: int
+    ) -> None:
+        self._estimators = [_seeded(estimator, seed) for estimator in estimators]
+        self._weights = weights
+        self._parallel = parallel
+        self.n_evals = 0
+
+    def check(self, candidate: Candidate, table: PrivateTable) -> None:
+        """Fit and score once with all of scikit-learn's validation, so that mistakes show."""
+        rows = table.take(np.arange(min(len(table), 50)))
+        for estimator in self._estimators:
+            fitted = fit_weighted(
+                clone(estimator), candidate.X, candidate.y, candidate.weight, self._weights
+            )
+            table.task.loss(table.task.predict(fitted, rows.X), rows.y)
+
+    def __call__(self, candidates: Sequence[Candidate], batch: PrivateTable) -> NDArray[Any]:
+        """Loss of each candidate on a batch of real rows.
+
+        Returns
+        -------
+        ndarray of shape (n_candidates,)
+            Averaged over rows (by their weights) and over black boxes.
+        """
+        self.n_evals += len(candidates)
+        n_parts = min(len(candidates), effective_n_jobs(self._parallel.n_jobs))
+        parts = np.array_split(np.arange(len(candidates)), n_parts)
+        losses = self._parallel(
+            delayed(_losses)(
+                self._estimators,
+                [candidates[i] for i in part],
+                batch.X,
+                batch.y,
+                batch.weight,
+                batch.task,
+                self._weights,
+            )
+            for part in parts
+        )
+        return np.concatenate(losses)
+
+
+def _losses(
+    estimators: Sequence[Any],
+    candidates: Sequence[Candidate],
+    X: Any,
+    y: NDArray[Any],
+    weight: NDArray[np.float64],
+    task: Task,
+    weights: Any,
+) -> NDArray[np.float64]:
+    with (
+        single_threaded(),
+        # Validation of parameters and finiteness dominates tiny fits; `check` has done it.
+        sklearn.config_context(assume_finite=True, skip_parameter_validation=True),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")
+        return np.array(
+            [
+                np.mean([_loss(e, candidate, X, y, weight, task, weights) for e in estimators])
+                for candidate in candidates
+            ]
+        )
+
+
+def _loss(
+    estimator: Any,
+    candidate: Candidate,
+    X: Any,
+    y: NDArray[Any],
+    weight: NDArray[np.float64],
+    task: Task,
+    weights: Any,
+) -> float:
+    fitted = fit_weighted(clone(estimator), candidate.X, candidate.y, candidate.weight, weights)
+    return float(np.average(task.loss(task.predict(fitted, X), y), weights=weight))
+
+
+def _seeded(estimator: Any, seed: int) -> Any:
+    estimator = clone(estimator)
+    unset = [
+        name
+        for name, value in estimator.get_params().items()
+        if value is None and name.rpartition("__")[2] == "random_state"
+    ]
+    return estimator.set_params(**dict.fromkeys(unset, seed))

@@ -1,0 +1,202 @@
+"""The search behind `ZeroOrderCondenser`: select, exchange, refine, gate."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from joblib import Parallel
+from numpy.typing import NDArray
+
+from skcondense.callbacks import FitProgress
+from skcondense.condensers.objective import Candidate, Objective
+from skcondense.condensers.search_space import SearchSpace
+from skcondense.condensers.starts import Pool
+from skcondense.optimizers import (
+    BatchOptimizer,
+    ExchangeSearch,
+    NevergradOptimizer,
+    RandomSearch,
+    TwoPointOptimizer,
+)
+from skcondense.private_table import PrivateTable
+from skcondense.table import take_rows
+
+if TYPE_CHECKING:
+    from skcondense.condensers.zero_order import ZeroOrderCondenser
+
+__all__ = ["PARTS", "ZeroOrderSearch"]
+
+Vector = NDArray[np.float64]
+
+PARTS = frozenset({"features", "labels", "weights"})
+# The final choice is made on up to this many rows, more than a batch: it must not be luck.
+GATE_ROWS = 5000
+# Iterations between two sets that the final choice considers.
+CHECKPOINT = 10
+# Candidate sets per evaluation while selecting, so that callbacks hear from it.
+SELECT_BATCH = 10
+
+
+class ZeroOrderSearch:
+    """One fit of a `ZeroOrderCondenser`.
+
+    Parameters
+    ----------
+    settings : ZeroOrderCondenser
+        Read, never written.
+    table : PrivateTable
+        Real rows.
+    rng : Generator
+        Source of randomness.
+
+    Attributes
+    ----------
+    objective : Objective
+        Evaluates candidates, and counts.
+    history : dict of lists
+        One entry per round.
+    """
+
+    def __init__(
+        self, settings: "ZeroOrderCondenser", table: PrivateTable, rng: np.random.Generator
+    ) -> None:
+        black_boxes = settings.estimator
+        self._settings = settings
+        self._table = table
+        self._rng = rng
+        self._parallel = Parallel(n_jobs=settings.n_jobs)
+        self.objective = Objective(
+            black_boxes if isinstance(black_boxes, list) else [black_boxes],
+            settings.weights,
+            self._parallel,
+            int(rng.integers(2**31 - 1)),
+        )
+        self.history: dict[str, list[Any]] = {
+            key: [] for key in ("stage", "n_iter", "loss", "n_evals")
+        }
+
+    def run(self, pool: Pool) -> tuple[NDArray[Any], Vector, Vector]:
+        """Search from a pool of candidate rows.
+
+        Returns
+        -------
+        Z : ndarray of shape (n_prototypes, n_codes)
+        labels : ndarray of shape (n_prototypes, n_label_columns)
+        weight : ndarray of shape (n_prototypes,)
+        """
+        rows = self._table.decode(pool.Z)
+        first = self._candidate(pool, rows, pool.sets[0])
+        self.objective.check(first, self._table)
+        with self._parallel:
+            members = self._exchange(pool, rows)
+            space = SearchSpace(
+                self._table,
+                pool.Z[members],
+                pool.labels[members],
+                pool.weight[members],
+                frozenset(self._settings.optimize),
+                {
+                    "features": self._settings.feature_radius,
+                    "labels": self._settings.label_radius,
+                    "weights": self._settings.weight_radius,
+                },
+            )
+            return space.unpack(self._gate(space, self._refine(space)))
+
+    def _exchange(self, pool: Pool, rows: Any) -> NDArray[np.intp]:
+        """Select the best set of the pool, then swap its members; both on the same rows."""
+        batch = self._draw(self._settings.batch_size)
+        losses: list[float] = []
+        n_rounds = -(-len(pool.sets) // SELECT_BATCH)
+        for n_iter in range(n_rounds):
+            sets = pool.sets[n_iter * SELECT_BATCH : (n_iter + 1) * SELECT_BATCH]
+            found = self.objective([self._candidate(pool, rows, s) for s in sets], batch)
+            losses.extend(found)
+            if self._report("select", n_iter + 1, n_rounds, found):
+                break
+        best = int(np.argmin(losses))
+        search = ExchangeSearch(
+            pool.sets[best],
+            losses[best],
+            n_pool=len(pool.Z),
+            n_points=2 * self._settings.n_directions,
+            max_iter=self._settings.n_exchanges,
+            rng=self._rng,
+        )
+        for n_iter in range(self._settings.n_exchanges if len(pool.sets) > 1 else 0):
+            candidates = [self._candidate(pool, rows, members) for members in search.ask()]
+            found = self.objective(candidates, batch)
+            search.tell(found)
+            if self._report("exchange", n_iter + 1, self._settings.n_exchanges, found):
+                break
+        return search.solution
+
+    def _candidate(self, pool: Pool, rows: Any, members: NDArray[np.intp]) -> Candidate:
+        task = self._table.task
+        prototype, y, weight = task.deliver(pool.labels[members], pool.weight[members])
+        scale = self._table.weight.sum() / weight.sum()
+        return Candidate(take_rows(rows, members[prototype]), y, weight * scale)
+
+    def _refine(self, space: SearchSpace) -> list[Vector]:
+        """Move labels, weights or features; return the sets to choose from."""
+        settings = self._settings
+        optimizer = self._optimizer(space)
+        checkpoints = []
+        for n_iter in range(1, settings.max_iter + 1):
+            batch = self._draw(settings.batch_size)
+            found = self.objective(space.candidates(optimizer.ask()), batch)
+            optimizer.tell(found)
+            stop = self._report("refine", n_iter, settings.max_iter, found)
+            if stop or n_iter % CHECKPOINT == 0 or n_iter == settings.max_iter:
+                checkpoints.append(optimizer.solution)
+            if stop:
+                break
+        return checkpoints
+
+    def _optimizer(self, space: SearchSpace) -> BatchOptimizer:
+        settings = self._settings
+        lower, upper = space.box
+        box = {"lower": lower, "upper": upper, "rng": self._rng}
+        n_points = 2 * settings.n_directions
+        if settings.optimizer == "two-point":
+            return TwoPointOptimizer(
+                space.start,
+                space.radius,
+                n_directions=settings.n_directions,
+                learning_rate=settings.learning_rate,
+                momentum=settings.momentum,
+                max_iter=settings.max_iter,
+                **box,
+            )
+        if settings.optimizer == "random":
+            return RandomSearch(space.start, space.radius, n_points=n_points, **box)
+        return NevergradOptimizer(
+            settings.optimizer,
+            space.start,
+            space.radius,
+            n_points=n_points,
+            max_iter=settings.max_iter,
+            **box,
+        )
+
+    def _gate(self, space: SearchSpace, checkpoints: Sequence[Vector]) -> Vector:
+        """The best of the start and the checkpoints, all on the same rows."""
+        if not checkpoints:
+            return space.start
+        points = np.stack([space.start, *checkpoints])
+        losses = self.objective(space.candidates(points), self._draw(GATE_ROWS))
+        return points[int(np.argmin(losses))]
+
+    def _draw(self, n_rows: int) -> PrivateTable:
+        if n_rows >= len(self._table):
+            return self._table
+        return self._table.take(self._rng.choice(len(self._table), n_rows, replace=False))
+
+    def _report(self, stage: str, n_iter: int, max_iter: int, losses: Vector) -> bool:
+        """Record a round; whether a callback asks to end the stage."""
+        progress = FitProgress(
+            stage, n_iter, max_iter, float(np.mean(losses)), self.objective.n_evals
+        )
+        for key, values in self.history.items():
+            values.append(getattr(progress, key))
+        return any([callback(progress) is True for callback in self._settings.callbacks or ()])

@@ -1,0 +1,94 @@
+"""Teachers: strong models of the real rows that label prototypes, out of fold."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+from skcondense._threads import single_threaded
+from skcondense.exceptions import TargetError
+from skcondense.private_table import PrivateTable
+
+__all__ = ["FoldTeacher"]
+
+N_FOLDS = 5
+
+
+class FoldTeacher:
+    """An ensemble of teachers, each fitted without one fold of the real rows.
+
+    A real row is labelled by the teachers that did not see it (otherwise a label would repeat
+    the row's own outcome), a synthetic row by the mean of all.
+
+    Parameters
+    ----------
+    table : PrivateTable
+        Real rows.
+    estimators : sequence of estimators
+        Their labels are averaged. They are fitted to encoded rows.
+    seed : int
+        Seed of the folds.
+    """
+
+    def __init__(self, table: PrivateTable, estimators: Sequence[Any], seed: int) -> None:
+        self._task = table.task
+        self.fold = _folds(table, seed)
+        with single_threaded():
+            self._fitted = [
+                [_fit(table, estimator, np.flatnonzero(self.fold != k)) for estimator in estimators]
+                for k in range(self.fold.max() + 1)
+            ]
+
+    @classmethod
+    def of(cls, table: PrivateTable, teacher: Any, rng: np.random.Generator) -> "FoldTeacher":
+        """Fit what a `teacher` parameter asks for: one estimator, a list, or None for default."""
+        seed = int(rng.integers(2**31 - 1))
+        if teacher is None:
+            teacher = table.task.default_teachers(seed)
+        return cls(table, teacher if isinstance(teacher, list) else [teacher], seed)
+
+    def label(self, Z: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+        """Labels of synthetic rows, of shape (n_rows, n_label_columns)."""
+        return np.mean([self._label_by(k, Z) for k in range(len(self._fitted))], axis=0)
+
+    def label_real(
+        self, Z: NDArray[np.floating[Any]], rows: NDArray[np.intp]
+    ) -> NDArray[np.float64]:
+        """Out-of-fold labels of real rows.
+
+        Parameters
+        ----------
+        Z : ndarray of shape (n_rows, n_codes)
+            The chosen rows.
+        rows : ndarray of shape (n_rows,)
+            Their positions in the table.
+        """
+        by_fold = np.array([self._label_by(k, Z) for k in range(len(self._fitted))])
+        return by_fold[self.fold[rows], np.arange(len(rows))]
+
+    def _label_by(self, k: int, Z: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+        with single_threaded():
+            labels = [self._task.teacher_labels(fitted, Z) for fitted in self._fitted[k]]
+        return np.mean(labels, axis=0)
+
+
+def _fit(table: PrivateTable, estimator: Any, rows: NDArray[np.intp]) -> Any:
+    return table.task.fit_teacher(estimator, table.Z[rows], table.y[rows], table.weight[rows])
+
+
+def _folds(table: PrivateTable, seed: int) -> NDArray[np.intp]:
+    """Fold of each row: strata are spread evenly, and a patient's rows stay together."""
+    smallest = int(np.bincount(table.strata)[np.unique(table.strata)].min())
+    if smallest < 2:
+        raise TargetError(
+            "Teacher labels are learned out of fold and need two rows of every class (or band of "
+            "the outcome). Got one with a single row. Merge it, or pass labels='mean'."
+        )
+    kind = StratifiedKFold if table.groups is None else StratifiedGroupKFold
+    splitter = kind(min(N_FOLDS, smallest), shuffle=True, random_state=seed)
+    fold = np.zeros(len(table), dtype=np.intp)
+    for k, (_, rows) in enumerate(splitter.split(table.Z, table.strata, table.groups)):
+        fold[rows] = k
+    return fold

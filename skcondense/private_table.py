@@ -1,0 +1,121 @@
+"""The private rows, as a condenser sees them while it fits. Never kept."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skcondense.table import Container, TableEncoder, take_rows
+from skcondense.tasks import Task
+
+__all__ = ["EXACT", "ROUNDED", "PrivateTable"]
+
+# Tables from this size on are encoded in single precision, which halves their memory.
+LARGE = 100_000
+# Two encoded numbers closer than this are the same number up to floating-point error, and the
+# same number for someone who rounds.
+EXACT, ROUNDED = 1e-9, 1e-2
+# Real rows are compared with others in pieces of this many, which bounds the memory.
+PIECE = 50_000
+
+
+@dataclass(frozen=True)
+class PrivateTable:
+    """Validated rows with everything needed to read and write them.
+
+    Attributes
+    ----------
+    X : array or frame of shape (n_rows, n_features)
+        Rows as they came in.
+    y : ndarray of shape (n_rows,)
+        Outcomes in the task's working form.
+    weight : ndarray of shape (n_rows,)
+        The caller's weights, or ones.
+    groups : ndarray of shape (n_rows,) or None
+        Patient of each row.
+    task : Task
+        What `y` is.
+    container : Container
+        How the table arrived.
+    encoder : TableEncoder
+        Rows as a bounded float matrix, and back.
+    """
+
+    X: Any
+    y: NDArray[Any]
+    weight: NDArray[np.float64]
+    groups: NDArray[Any] | None
+    task: Task
+    container: Container
+    encoder: TableEncoder
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    @cached_property
+    def Z(self) -> NDArray[np.floating[Any]]:
+        """Encoded rows, of shape (n_rows, n_codes)."""
+        dtype = np.float64 if len(self) < LARGE else np.float32
+        return self.encoder.encode(self.container.read(self.X), dtype)
+
+    @cached_property
+    def strata(self) -> NDArray[np.intp]:
+        """Stratum of each row."""
+        return self.task.strata(self.y)
+
+    def take(self, rows: NDArray[np.intp]) -> "PrivateTable":
+        """Select rows by position."""
+        groups = None if self.groups is None else self.groups[rows]
+        return replace(
+            self,
+            X=take_rows(self.X, rows),
+            y=self.y[rows],
+            weight=self.weight[rows],
+            groups=groups,
+        )
+
+    def subsample(self, n_rows: int | None, rng: np.random.Generator) -> "PrivateTable":
+        """A random part of the rows, whose weights still sum to those of all.
+
+        Each stratum keeps its share, and at least one row.
+        """
+        if n_rows is None or n_rows >= len(self):
+            return self
+        order = rng.permutation(len(self))
+        rank = np.empty(len(self), dtype=np.intp)
+        for stratum in np.unique(self.strata):
+            members = order[self.strata[order] == stratum]
+            quota = max(1, round(n_rows * len(members) / len(self)))
+            rank[members] = np.arange(len(members)) >= quota
+        part = self.take(np.flatnonzero(rank == 0))
+        return replace(part, weight=part.weight * (self.weight.sum() / part.weight.sum()))
+
+    def one_row_per_patient(self, rng: np.random.Generator) -> "PrivateTable":
+        """One random row of each patient, so that the mean of a few rows mixes patients."""
+        if self.groups is None:
+            return self
+        order = rng.permutation(len(self))
+        _, first = np.unique(self.groups[order], return_index=True)
+        return self.take(np.sort(order[first]))
+
+    def decode(self, Z: NDArray[np.floating[Any]]) -> Any:
+        """Rows in the container that came in, from codes."""
+        return self.container.build(self.encoder.decode(Z))
+
+    def matches(self, Z: NDArray[np.floating[Any]], precision: float) -> NDArray[np.bool_]:
+        """Which encoded rows coincide with a real row, up to `precision` in each coordinate."""
+        keys = _as_keys(Z, precision)
+        found = np.zeros(len(Z), dtype=bool)
+        for start in range(0, len(self), PIECE):
+            piece = take_rows(self.X, np.arange(start, min(start + PIECE, len(self))))
+            real = self.encoder.encode(self.container.read(piece))
+            found |= np.isin(keys, _as_keys(real, precision))
+        return found
+
+
+def _as_keys(Z: NDArray[np.floating[Any]], precision: float) -> NDArray[Any]:
+    """Rows as opaque values that can be compared."""
+    grid = np.ascontiguousarray(np.round(Z / precision).astype(np.int64))
+    return np.array([row.tobytes() for row in grid])

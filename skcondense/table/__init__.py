@@ -1,0 +1,18 @@
+"""Tables: what columns may hold, and rows as bounded float matrices."""
+
+from skcondense.table.encoder import TableEncoder
+from skcondense.table.frames import Column, Container, check_table, is_frame, take_rows
+from skcondense.table.schema import ColumnSchema, TableSchema, clip_to_bounds, infer_schema
+
+__all__ = [
+    "Column",
+    "ColumnSchema",
+    "Container",
+    "TableEncoder",
+    "TableSchema",
+    "check_table",
+    "clip_to_bounds",
+    "infer_schema",
+    "is_frame",
+    "take_rows",
+]

@@ -1,0 +1,98 @@
+"""Tables on disk: rows as CSV or Parquet, their dtypes as JSON facts. Never a pickle."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import narwhals.stable.v2 as nw
+
+from skcondense.exceptions import missing_extra
+from skcondense.table.frames import Container
+
+__all__ = [
+    "describe_dtype",
+    "describe_table",
+    "read_table",
+    "restore_table",
+    "write_atomically",
+    "write_table",
+]
+
+
+def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
+    """Write next to the target and rename, so that no half-written file is ever seen."""
+    part = path.with_name(f".{path.name}.part")
+    write(part)
+    part.replace(path)
+
+
+def write_table(frame: Any, path: Path, format: str) -> None:
+    if format == "csv":
+        frame.write_csv(str(path))
+        return
+    try:
+        frame.write_parquet(str(path))
+    except ImportError as error:
+        raise missing_extra("Writing Parquet", "pyarrow", "parquet") from error
+
+
+def read_table(path: Path) -> Any:
+    import pandas as pd
+
+    if path.suffix == ".csv":
+        native = pd.read_csv(path, float_precision="round_trip", keep_default_na=False, na_values=[""])
+    else:
+        native = pd.read_parquet(path)
+    return nw.from_native(native, eager_only=True)
+
+
+def describe_table(X: Any) -> dict[str, Any]:
+    container = Container.of(X)
+    if not container.is_frame:
+        return {"library": "numpy", "dtypes": [str(X.dtype)]}
+    frame = nw.from_native(container.template, eager_only=True)
+    return {
+        "library": "polars" if frame.implementation.is_polars() else "pandas",
+        "dtypes": [describe_dtype(frame[name]) for name in frame.columns],
+    }
+
+
+def describe_dtype(series: Any) -> dict[str, Any]:
+    native = series.to_native()
+    if isinstance(series.dtype, nw.Categorical | nw.Enum):
+        ordered = bool(getattr(native.dtype, "ordered", False))
+        categories = series.cat.get_categories().to_list()
+        kind = "Enum" if isinstance(series.dtype, nw.Enum) else "category"
+        return {"name": kind, "categories": categories, "ordered": ordered}
+    return {"name": str(native.dtype)}
+
+
+def restore_table(frame: Any, facts: dict[str, Any]) -> Any:
+    if facts["library"] == "numpy":
+        return frame.to_native().to_numpy().astype(facts["dtypes"][0])
+    names = dict(zip(frame.columns, facts["dtypes"], strict=True))
+    if facts["library"] == "polars":
+        import polars as pl
+
+        return pl.DataFrame([_polars_series(frame[n], facts) for n, facts in names.items()])
+    native = frame.to_native()
+    return native.astype({name: _pandas_dtype(dtype) for name, dtype in names.items()})
+
+
+def _pandas_dtype(facts: dict[str, Any]) -> Any:
+    import pandas as pd
+
+    if "categories" in facts:
+        return pd.CategoricalDtype(facts["categories"], ordered=facts["ordered"])
+    return facts["name"]
+
+
+def _polars_series(series: Any, facts: dict[str, Any]) -> Any:
+    import polars as pl
+
+    values = [None if v != v else v for v in series.to_list()]
+    if facts["name"] == "Enum":
+        return pl.Series(series.name, values, dtype=pl.Enum(facts["categories"]))
+    if facts["name"] == "category":
+        return pl.Series(series.name, values, dtype=pl.Categorical)
+    return pl.Series(series.name, values).cast(getattr(pl, facts["name"]))

@@ -1,0 +1,124 @@
+"""What every kind of outcome must be able to do."""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+
+from skcondense.tasks.weighting import fit_weighted
+
+__all__ = ["Floats", "Task", "weighted_rows"]
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.intp]
+
+# Delivered rows with a smaller share of their prototype are left out: a ten-class problem would
+# otherwise ship ten rows per prototype, most of them weightless.
+NEGLIGIBLE = 0.005
+
+
+class Task(ABC):
+    """A kind of outcome: how to check it, label prototypes with it, and score models on it.
+
+    A *label* is a row of numbers per prototype: a probability per class, a number, or a
+    probability per survival outcome. Labels are delivered as weighted rows, so that every
+    estimator that takes ``sample_weight`` can learn from them.
+
+    Attributes
+    ----------
+    name : str
+        "classification", "regression" or "survival".
+    metric_name : str
+        What `metric` measures.
+    """
+
+    name: ClassVar[str]
+    metric_name: ClassVar[str]
+
+    @abstractmethod
+    def strata(self, y: NDArray[Any]) -> Integers:
+        """Stratum of each row, numbered from 0."""
+
+    @abstractmethod
+    def typical(self, y: NDArray[Any]) -> NDArray[Any]:
+        """One outcome that stands for several, of shape (1,): a hard label."""
+
+    @abstractmethod
+    def cell_labels(
+        self, y: NDArray[Any], weight: Floats, cell: Integers, n_cells: int
+    ) -> Floats:
+        """Mean label of the rows in each cell, of shape (n_cells, n_label_columns)."""
+
+    @abstractmethod
+    def deliver(self, labels: Floats, weight: Floats) -> tuple[Integers, NDArray[Any], Floats]:
+        """Turn labels into weighted rows.
+
+        Returns
+        -------
+        prototype : ndarray of shape (n_rows,)
+            Which prototype each delivered row repeats.
+        y : ndarray of shape (n_rows,)
+            Its outcome, in the form estimators take.
+        weight : ndarray of shape (n_rows,)
+            Its share of the prototype's weight.
+        """
+
+    @abstractmethod
+    def to_free(self, labels: Floats) -> Floats:
+        """Map labels to unconstrained numbers of order one, for the optimisers."""
+
+    @abstractmethod
+    def from_free(self, free: Floats) -> Floats:
+        """Invert `to_free`; any finite numbers become a valid label."""
+
+    @abstractmethod
+    def default_teachers(self, random_state: int) -> list[Any]:
+        """Strong estimators on encoded rows, whose mean labels beat observed ones."""
+
+    def fit_teacher(self, teacher: Any, Z: Floats, y: NDArray[Any], weight: Floats) -> Any:
+        """Fit a clone of `teacher` to encoded rows."""
+        return fit_weighted(clone(teacher), Z, y, weight, weights="replicate")
+
+    @abstractmethod
+    def teacher_labels(self, fitted: Any, Z: Floats) -> Floats:
+        """Labels that a fitted teacher gives to encoded rows."""
+
+    @abstractmethod
+    def predict(self, fitted: Any, X: Any) -> Floats:
+        """Prediction of a fitted black box that `loss` scores."""
+
+    @abstractmethod
+    def loss(self, prediction: Floats, y: NDArray[Any]) -> Floats:
+        """Loss of each row, bounded."""
+
+    @abstractmethod
+    def metric(self, fitted: Any, X: Any, y: NDArray[Any]) -> float:
+        """The metric people report for this task; greater is better."""
+
+
+def weighted_rows(shares: Floats, weight: Floats) -> tuple[Integers, Integers, Floats]:
+    """Split each prototype's weight over its outcomes.
+
+    Parameters
+    ----------
+    shares : ndarray of shape (n_prototypes, n_outcomes)
+        Probability of each outcome.
+    weight : ndarray of shape (n_prototypes,)
+        Weight of each prototype.
+
+    Returns
+    -------
+    prototype, outcome : ndarrays of shape (n_rows,)
+        Which prototype and which outcome each row stands for.
+    row_weight : ndarray of shape (n_rows,)
+        Sums to the sum of `weight`.
+    """
+    keep = shares >= NEGLIGIBLE
+    # No outcome may vanish from the whole set: estimators would not learn that it exists.
+    keep[shares.argmax(axis=0), np.arange(shares.shape[1])] = True
+    kept = np.where(keep, np.maximum(shares, NEGLIGIBLE / 10), 0.0)
+    kept /= kept.sum(axis=1, keepdims=True)
+    prototype, outcome = np.nonzero(keep)
+    return prototype, outcome, kept[prototype, outcome] * weight[prototype]

@@ -1,0 +1,131 @@
+"""Classification: a label is a probability per class."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.multiclass import check_classification_targets
+
+from skcondense.exceptions import TargetError
+from skcondense.tasks.base import Floats, Integers, Task, weighted_rows
+
+__all__ = ["ClassificationTask", "boosted_and_linear_classifiers"]
+
+# Probabilities beyond these are not told apart by the loss: it bounds what one row can contribute.
+CLIP = 0.02
+# Logits of labels stay finite.
+FLOOR = 1e-3
+
+
+@dataclass(frozen=True)
+class ClassificationTask(Task):
+    """Two or more classes of any label type.
+
+    Parameters
+    ----------
+    classes : ndarray of shape (n_classes,)
+        Sorted class labels.
+    """
+
+    classes: NDArray[Any]
+    name: ClassVar[str] = "classification"
+    metric_name: ClassVar[str] = "AUROC"
+
+    @classmethod
+    def of(cls, y: NDArray[Any]) -> "ClassificationTask":
+        """Read the classes from `y`."""
+        check_classification_targets(y)
+        try:
+            classes = np.unique(y)
+        except TypeError as error:
+            raise TargetError(
+                "Class labels must be of one type that can be sorted. Got a mixture, for example "
+                "text and numbers. Convert y to one type."
+            ) from error
+        if len(classes) < 2:
+            raise TargetError(
+                f"Classification needs at least two classes. Got {len(classes)} class. "
+                "Check the target column, or choose another task."
+            )
+        return cls(classes)
+
+    def strata(self, y: NDArray[Any]) -> Integers:
+        return np.searchsorted(self.classes, y)
+
+    def typical(self, y: NDArray[Any]) -> NDArray[Any]:
+        return self.classes[[np.bincount(self.strata(y)).argmax()]]
+
+    def cell_labels(
+        self, y: NDArray[Any], weight: Floats, cell: Integers, n_cells: int
+    ) -> Floats:
+        total = np.zeros((n_cells, len(self.classes)))
+        np.add.at(total, (cell, self.strata(y)), weight)
+        return total / total.sum(axis=1, keepdims=True)
+
+    def deliver(self, labels: Floats, weight: Floats) -> tuple[Integers, NDArray[Any], Floats]:
+        prototype, outcome, row_weight = weighted_rows(labels, weight)
+        return prototype, self.classes[outcome], row_weight
+
+    def to_free(self, labels: Floats) -> Floats:
+        logits = np.log(np.maximum(labels, FLOOR))
+        return logits - logits.mean(axis=1, keepdims=True)
+
+    def from_free(self, free: Floats) -> Floats:
+        odds = np.exp(free - free.max(axis=1, keepdims=True))
+        return odds / odds.sum(axis=1, keepdims=True)
+
+    def default_teachers(self, random_state: int) -> list[Any]:
+        return boosted_and_linear_classifiers(random_state)
+
+    def teacher_labels(self, fitted: Any, Z: Floats) -> Floats:
+        return self.predict(fitted, Z)
+
+    def predict(self, fitted: Any, X: Any) -> Floats:
+        """Probability per class; a class the model never met gets 0."""
+        if hasattr(fitted, "predict_proba"):
+            found = np.asarray(fitted.predict_proba(X), dtype=np.float64)
+            if np.array_equal(fitted.classes_, self.classes):
+                return found
+            out = np.zeros((len(found), len(self.classes)))
+            out[:, np.searchsorted(self.classes, fitted.classes_)] = found
+            return out
+        # Without probabilities a model is scored by its decisions.
+        return np.eye(len(self.classes))[self.strata(np.asarray(fitted.predict(X)))]
+
+    def loss(self, prediction: Floats, y: NDArray[Any]) -> Floats:
+        """Log loss of clipped probabilities, in [-log(0.98), -log(0.02)]."""
+        own = prediction[np.arange(len(y)), self.strata(y)]
+        return -np.log(np.clip(own, CLIP, 1 - CLIP))
+
+    def metric(self, fitted: Any, X: Any, y: NDArray[Any]) -> float:
+        """Area under the ROC curve; macro one-versus-rest for several classes."""
+        proba = self.predict(fitted, X)
+        present = np.isin(self.classes, y)
+        if present.sum() < 2:
+            raise TargetError("AUROC needs rows of at least two classes. Got one class.")
+        if len(self.classes) == 2:
+            return float(roc_auc_score(y == self.classes[1], proba[:, 1]))
+        scores = [
+            roc_auc_score(y == label, proba[:, k])
+            for k, label in enumerate(self.classes)
+            if present[k]
+        ]
+        return float(np.mean(scores))
+
+
+def boosted_and_linear_classifiers(random_state: int) -> list[Any]:
+    """Gradient boosting and logistic regression: together strong on curved and straight data."""
+    boosting = HistGradientBoostingClassifier(
+        max_iter=150,
+        learning_rate=0.06,
+        min_samples_leaf=30,
+        early_stopping=False,
+        random_state=random_state,
+    )
+    return [boosting, make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))]

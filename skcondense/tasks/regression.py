@@ -1,0 +1,100 @@
+"""Regression: a label is a number."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.linear_model import Ridge
+from sklearn.metrics import r2_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skcondense.exceptions import TargetError
+from skcondense.tasks.base import Floats, Integers, Task
+
+__all__ = ["RegressionTask"]
+
+N_STRATA = 5
+
+
+@dataclass(frozen=True)
+class RegressionTask(Task):
+    """A number per row.
+
+    Parameters
+    ----------
+    bounds : tuple of (float, float)
+        Smallest and largest outcome; no condensed outcome leaves them.
+    edges : ndarray
+        Inner edges of the outcome bands that serve as strata.
+    """
+
+    bounds: tuple[float, float]
+    edges: Floats
+    name: ClassVar[str] = "regression"
+    metric_name: ClassVar[str] = "R2"
+
+    @classmethod
+    def of(cls, y: NDArray[Any]) -> "RegressionTask":
+        """Read bounds and bands from `y`."""
+        low, high = float(y.min()), float(y.max())
+        if low == high:
+            raise TargetError(
+                "Regression needs an outcome that varies. Got one distinct value. "
+                "Check the target column."
+            )
+        if not np.isfinite(high - low):
+            raise TargetError("The outcome spans more than a 64-bit float can hold. Rescale y.")
+        inner = np.linspace(0, 1, N_STRATA + 1)[1:-1]
+        edges = np.unique(np.quantile(y, inner))
+        return cls((low, high), edges[(edges > low) & (edges <= high)])
+
+    def strata(self, y: NDArray[Any]) -> Integers:
+        return np.searchsorted(self.edges, y, side="right")
+
+    def typical(self, y: NDArray[Any]) -> NDArray[Any]:
+        return y.mean(keepdims=True)
+
+    def cell_labels(
+        self, y: NDArray[Any], weight: Floats, cell: Integers, n_cells: int
+    ) -> Floats:
+        total = np.bincount(cell, weight * y, minlength=n_cells)
+        return (total / np.bincount(cell, weight, minlength=n_cells))[:, np.newaxis]
+
+    def deliver(self, labels: Floats, weight: Floats) -> tuple[Integers, NDArray[Any], Floats]:
+        return np.arange(len(labels)), np.clip(labels[:, 0], *self.bounds), weight
+
+    def to_free(self, labels: Floats) -> Floats:
+        low, high = self.bounds
+        return 10 * (labels - low) / (high - low) - 5
+
+    def from_free(self, free: Floats) -> Floats:
+        low, high = self.bounds
+        return low + (high - low) * (np.clip(free, -5, 5) + 5) / 10
+
+    def default_teachers(self, random_state: int) -> list[Any]:
+        boosting = HistGradientBoostingRegressor(
+            max_iter=150,
+            learning_rate=0.06,
+            min_samples_leaf=30,
+            early_stopping=False,
+            random_state=random_state,
+        )
+        return [boosting, make_pipeline(StandardScaler(), Ridge())]
+
+    def teacher_labels(self, fitted: Any, Z: Floats) -> Floats:
+        return np.clip(self.predict(fitted, Z), *self.bounds)[:, np.newaxis]
+
+    def predict(self, fitted: Any, X: Any) -> Floats:
+        return np.asarray(fitted.predict(X), dtype=np.float64).ravel()
+
+    def loss(self, prediction: Floats, y: NDArray[Any]) -> Floats:
+        """Squared error on outcomes scaled to [0, 1] by their bounds, in [0, 1]."""
+        low, high = self.bounds
+        return np.minimum(((prediction - y) / (high - low)) ** 2, 1.0)
+
+    def metric(self, fitted: Any, X: Any, y: NDArray[Any]) -> float:
+        """Coefficient of determination."""
+        return float(r2_score(y, self.predict(fitted, X)))

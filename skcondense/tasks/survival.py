@@ -1,0 +1,214 @@
+"""Survival: a label is a probability for an event in each band of time, and for none at all.
+
+The bands hold equally many observed events. A prototype is delivered as one weighted row per
+band, with an event at that band's median event time, and one row censored at the horizon. So a
+survival curve becomes rows that any survival estimator with weights can learn from.
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skcondense.exceptions import TargetError, missing_extra
+from skcondense.tasks.base import Floats, Integers, Task, weighted_rows
+from skcondense.tasks.classification import boosted_and_linear_classifiers
+from skcondense.tasks.xgboost_survival import risk_score
+
+__all__ = ["SurvivalTask"]
+
+# Bands hold equally many events: few events, few bands.
+N_BANDS, MIN_EVENTS = 6, 5
+# A cell's hazards are drawn towards those of the whole table by this many imaginary patients.
+SHRINKAGE = 2.0
+# Hazards of labels stay off 0 and 1, so that every outcome keeps a little weight.
+FLOOR = 1e-3
+N_ANCHORS = 256
+
+
+@dataclass(frozen=True)
+class SurvivalTask(Task):
+    """Right-censored times as a structured array of event indicator and time.
+
+    Parameters
+    ----------
+    dtype : numpy dtype
+        Two fields, event (bool) then time (float), named as they came in.
+    edges : ndarray of shape (n_bands - 1,)
+        Inner edges of the time bands, in the unit of time that came in.
+    times : ndarray of shape (n_bands + 1,)
+        Time that stands for each band, and the horizon.
+    """
+
+    dtype: np.dtype[Any]
+    edges: Floats
+    times: Floats
+    name: ClassVar[str] = "survival"
+    metric_name: ClassVar[str] = "C-index"
+
+    @classmethod
+    def of(cls, y: NDArray[Any]) -> "SurvivalTask":
+        """Read bands and horizon from `y`."""
+        event, time = _parts(y)
+        _check_times(event, time)
+        at_event = time[event]
+        n_bands = int(np.clip(len(np.unique(at_event)) // MIN_EVENTS, 1, N_BANDS))
+        edges = np.unique(np.quantile(at_event, np.linspace(0, 1, n_bands + 1)[1:-1]))
+        edges = edges[edges < at_event.max()]
+        band = np.searchsorted(edges, at_event, side="left")
+        # An observed median: no time is delivered that the unit of time could not express.
+        middle = [
+            np.quantile(at_event[band == j], 0.5, method="inverted_cdf")
+            for j in range(len(edges) + 1)
+        ]
+        return cls(y.dtype, edges, np.array([*middle, time.max()]))
+
+    @property
+    def n_bands(self) -> int:
+        """Number of time bands."""
+        return len(self.edges) + 1
+
+    def strata(self, y: NDArray[Any]) -> Integers:
+        """Censored rows form one stratum; events form one per third of the event times."""
+        event, time = _parts(y)
+        band = np.searchsorted(self.edges, time, side="left")
+        third = 1 + (3 * band) // self.n_bands
+        return np.where(event, third, 0).astype(np.intp)
+
+    def cell_labels(
+        self, y: NDArray[Any], weight: Floats, cell: Integers, n_cells: int
+    ) -> Floats:
+        """Actuarial life table of each cell, its hazards shrunk towards the whole table's."""
+        events, exposed = self._life_table(y, weight, cell, n_cells)
+        overall = events.sum(axis=0) / np.maximum(exposed.sum(axis=0), 1e-12)
+        pull = SHRINKAGE * weight.mean()
+        return _outcomes((events + pull * overall) / (exposed + pull))
+
+    def _life_table(
+        self, y: NDArray[Any], weight: Floats, cell: Integers, n_cells: int
+    ) -> tuple[Floats, Floats]:
+        """Weighted events and patients at risk, per cell and band."""
+        person, band, died, share = self._person_periods(y)
+        shape = (n_cells, self.n_bands)
+        events, exposed = np.zeros(shape), np.zeros(shape)
+        index = (cell[person], band)
+        np.add.at(exposed, index, weight[person] * share)
+        np.add.at(events, index, weight[person] * died)
+        return events, exposed
+
+    def _person_periods(
+        self, y: NDArray[Any]
+    ) -> tuple[Integers, Integers, NDArray[np.bool_], Floats]:
+        """One entry per patient and band entered.
+
+        A patient censored inside a band counts as half exposed to it (actuarial assumption).
+        """
+        event, time = _parts(y)
+        last = np.searchsorted(self.edges, time, side="left")
+        person = np.repeat(np.arange(len(y)), last + 1)
+        band = np.arange(len(person)) - np.repeat(np.cumsum(last + 1) - last - 1, last + 1)
+        is_last = band == last[person]
+        share = np.where(is_last & ~event[person], 0.5, 1.0)
+        return person, band, is_last & event[person], share
+
+    def typical(self, y: NDArray[Any]) -> NDArray[Any]:
+        event, time = self.dtype.names or ()
+        out = np.empty(1, dtype=self.dtype)
+        out[event] = y[event].mean() >= 0.5
+        out[time] = np.quantile(y[time], 0.5, method="inverted_cdf")
+        return out
+
+    def deliver(self, labels: Floats, weight: Floats) -> tuple[Integers, NDArray[Any], Floats]:
+        prototype, outcome, row_weight = weighted_rows(labels, weight)
+        y = np.empty(len(outcome), dtype=self.dtype)
+        event, time = self.dtype.names or ()
+        y[event] = outcome < self.n_bands
+        y[time] = self.times[outcome]
+        return prototype, y, row_weight
+
+    def to_free(self, labels: Floats) -> Floats:
+        """Logits of the discrete hazards."""
+        alive = 1 - np.cumsum(labels, axis=1)[:, :-1] + labels[:, :-1]
+        hazard = np.clip(labels[:, :-1] / np.maximum(alive, FLOOR), FLOOR, 1 - FLOOR)
+        return np.log(hazard / (1 - hazard))
+
+    def from_free(self, free: Floats) -> Floats:
+        return _outcomes(1 / (1 + np.exp(-np.clip(free, -30, 30))))
+
+    def default_teachers(self, random_state: int) -> list[Any]:
+        return boosted_and_linear_classifiers(random_state)
+
+    def fit_teacher(self, teacher: Any, Z: Floats, y: NDArray[Any], weight: Floats) -> Any:
+        """Survival stacking: the discrete hazard is a classifier's probability.
+
+        References
+        ----------
+        Craig, Zhong and Tibshirani (2021), Survival stacking, arXiv:2107.13480.
+        """
+        person, band, died, share = self._person_periods(y)
+        rows = np.hstack([Z[person], np.eye(self.n_bands)[band]])
+        return super().fit_teacher(teacher, rows, died, weight[person] * share)
+
+    def teacher_labels(self, fitted: Any, Z: Floats) -> Floats:
+        bands = np.eye(self.n_bands)
+        hazard = [
+            fitted.predict_proba(np.hstack([Z, np.tile(band, (len(Z), 1))]))[:, 1]
+            for band in bands
+        ]
+        return _outcomes(np.clip(np.stack(hazard, axis=1), FLOOR, 1 - FLOOR))
+
+    def predict(self, fitted: Any, X: Any) -> Floats:
+        return risk_score(fitted, X)
+
+    def loss(self, prediction: Floats, y: NDArray[Any]) -> Floats:
+        """Share of comparable anchors that a row is ranked against wrongly, in [0, 1].
+
+        The anchors are the first 256 rows. Only the order of risk scores counts, so models on
+        any scale can be compared and averaged.
+        """
+        event, time = _parts(y)
+        anchor = slice(0, N_ANCHORS)
+        earlier = event[:, None] & (time[:, None] < time[None, anchor])
+        later = event[None, anchor] & (time[None, anchor] < time[:, None])
+        gap = prediction[:, None] - prediction[None, anchor]
+        wrong = np.where(earlier, gap < 0, later & (gap > 0)) + 0.5 * ((gap == 0) & (earlier | later))
+        return wrong.sum(axis=1) / np.maximum((earlier | later).sum(axis=1), 1)
+
+    def metric(self, fitted: Any, X: Any, y: NDArray[Any]) -> float:
+        """Harrell's concordance index."""
+        try:
+            from sksurv.metrics import concordance_index_censored
+        except ImportError as error:
+            raise missing_extra("The C-index", "scikit-survival", "survival") from error
+        event, time = _parts(y)
+        return float(concordance_index_censored(event, time, self.predict(fitted, X))[0])
+
+
+def _parts(y: NDArray[Any]) -> tuple[NDArray[np.bool_], Floats]:
+    event, time = (y[field] for field in y.dtype.names or ())
+    return event.astype(bool), time.astype(np.float64)
+
+
+def _outcomes(hazard: Floats) -> Floats:
+    """Probability of an event in each band, and of none, from discrete hazards."""
+    alive = np.cumprod(1 - hazard, axis=1)
+    before = np.hstack([np.ones((len(hazard), 1)), alive])
+    return np.hstack([before[:, :-1] * hazard, alive[:, -1:]])
+
+
+def _check_times(event: NDArray[np.bool_], time: Floats) -> None:
+    if not np.isfinite(time).all():
+        raise TargetError(
+            f"Survival times must be finite. Got {int((~np.isfinite(time)).sum())} missing or "
+            "infinite times (NaN or inf)."
+        )
+    if (time < 0).any():
+        raise TargetError(
+            f"Survival times must not be negative. Got {int((time < 0).sum())} negative times."
+        )
+    if not event.any():
+        raise TargetError(
+            "All rows are censored: there is no event to learn from. "
+            "Check that the event column is True (or 1) where the event was observed."
+        )

@@ -1,0 +1,168 @@
+"""Outcomes in and out: which task is it, and in which container does `y` travel?"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals.stable.v2 as nw
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import column_or_1d
+from sklearn.utils.validation import assert_all_finite
+
+from skcondense.exceptions import TargetError
+from skcondense.table import is_frame, take_rows
+from skcondense.tasks.base import Task
+from skcondense.tasks.classification import ClassificationTask
+from skcondense.tasks.regression import RegressionTask
+from skcondense.tasks.survival import SurvivalTask
+
+__all__ = ["TargetContainer", "resolve_task", "take_target"]
+
+# Numbers with more distinct values than this are an outcome to regress on, not class labels.
+MAX_NUMERIC_CLASSES = 20
+
+
+@dataclass(frozen=True)
+class TargetContainer:
+    """The shape `y` arrived in, without any of its rows.
+
+    Attributes
+    ----------
+    template : object
+        An array, series or frame with no rows.
+    names : tuple of str
+        Name of the outcome; event and time for survival. Used as column names.
+    """
+
+    template: Any
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, y: Any) -> "TargetContainer":
+        """Describe `y`."""
+        if is_frame(y):
+            frame = nw.from_native(y, eager_only=True)
+            return cls(frame.head(0).to_native(), tuple(frame.columns))
+        series = _as_series(y)
+        if series is not None:
+            return cls(series.head(0).to_native(), (str(series.name or "target"),))
+        array = np.asarray(y)
+        return cls(array[:0], array.dtype.names or ("target",))
+
+    def build(self, values: NDArray[Any]) -> Any:
+        """Put outcomes into a container like the one that came in."""
+        if is_frame(self.template):
+            frame = nw.from_native(self.template, eager_only=True)
+            fields = dict(zip(_event_time_columns(frame), values.dtype.names or (), strict=True))
+            return frame.select(
+                nw.new_series(
+                    name, values[fields[name]].tolist(), backend=frame.implementation
+                ).cast(dtype)
+                for name, dtype in frame.schema.items()
+            ).to_native()
+        series = _as_series(self.template)
+        if series is None:
+            return values
+        if series.implementation.is_pandas_like():
+            namespace = series.implementation.to_native_namespace()
+            return namespace.Series(values, name=self.template.name).astype(self.template.dtype)
+        return nw.new_series(
+            series.name, values.tolist(), dtype=series.dtype, backend=series.implementation
+        ).to_native()
+
+
+def resolve_task(task: str, y: Any) -> tuple[Task, NDArray[Any]]:
+    """Find the task and bring `y` into its working form.
+
+    Parameters
+    ----------
+    task : {"auto", "classification", "regression", "survival"}
+        What the caller asked for. "auto" takes structured arrays and two-column frames for
+        survival, numbers with more than 20 distinct values for regression, anything else for
+        classification.
+    y : array-like, series or two-column frame of shape (n_rows,)
+        Outcomes.
+
+    Returns
+    -------
+    task : Task
+    values : ndarray of shape (n_rows,)
+        Labels, floats, or a structured array.
+    """
+    if is_frame(y) and nw.from_native(y).shape[1] == 2:
+        y = _structured_from_frame(nw.from_native(y, eager_only=True))
+    names = getattr(getattr(y, "dtype", None), "names", None)
+    if names is not None or task == "survival":
+        if task not in ("auto", "survival"):
+            raise TargetError(f"A structured y is a survival outcome. Got task={task!r}.")
+        return _survival(y)
+    values = _values(y)
+    if task == "auto":
+        task = "regression" if _looks_continuous(values) else "classification"
+    if task == "classification":
+        return ClassificationTask.of(values), values
+    values = values.astype(np.float64)
+    return RegressionTask.of(values), values
+
+
+def take_target(y: Any, rows: NDArray[np.intp]) -> Any:
+    """Select outcomes by position."""
+    series = _as_series(y)
+    return take_rows(y, rows) if series is None else series[rows.tolist()].to_native()
+
+
+def _survival(y: Any) -> tuple[Task, NDArray[Any]]:
+    y = np.asarray(y)
+    names = y.dtype.names
+    if names is None or len(names) != 2 or y.dtype[0].kind not in "biu":
+        raise TargetError(
+            "A survival outcome must be a structured array with an event indicator (bool) and a "
+            "time (float), or a frame with these two columns. Got dtype "
+            f"{y.dtype}. Build it with sksurv.util.Surv.from_arrays(event, time)."
+        )
+    return SurvivalTask.of(y), y
+
+
+def _structured_from_frame(frame: Any) -> NDArray[Any]:
+    event_name, time_name = _event_time_columns(frame)
+    event, time = frame[event_name], frame[time_name]
+    if event.is_null().any() or not set(event.unique().to_list()) <= {0, 1}:
+        raise TargetError(
+            f"The event column {event_name!r} must be True/False or 0/1 without gaps. "
+            "Recode it: 1 where the event was observed, 0 where the row was censored."
+        )
+    if not time.dtype.is_numeric():
+        raise TargetError(f"The time column {time_name!r} must hold numbers. Got {time.dtype}.")
+    y = np.empty(len(frame), dtype=[(event_name, bool), (time_name, np.float64)])
+    y[event_name] = event.cast(nw.Boolean).to_numpy()
+    y[time_name] = time.cast(nw.Float64).to_numpy()
+    return y
+
+
+def _event_time_columns(frame: Any) -> tuple[str, str]:
+    """Columns called event and time in any order; otherwise the first is the event."""
+    first, second = frame.columns
+    return (second, first) if first.lower() == "time" else (first, second)
+
+
+def _values(y: Any) -> NDArray[Any]:
+    series = _as_series(y)
+    if series is not None:
+        if series.is_null().any():
+            raise TargetError("y contains missing values (NaN). Drop those rows first.")
+        y = series.to_list()
+    values = column_or_1d(y, warn=True)
+    if values.dtype.kind == "O" and any(v is None or v != v for v in values):
+        raise TargetError("Input y contains NaN. Drop the rows with a missing outcome first.")
+    if values.dtype.kind in "fc":
+        assert_all_finite(values, input_name="y")
+    return values
+
+
+def _looks_continuous(values: NDArray[Any]) -> bool:
+    return values.dtype.kind in "fiu" and len(np.unique(values)) > MAX_NUMERIC_CLASSES
+
+
+def _as_series(y: Any) -> Any | None:
+    series = nw.from_native(y, allow_series=True, eager_only=True, pass_through=True)
+    return series if isinstance(series, nw.Series) else None

@@ -1,0 +1,86 @@
+"""XGBoost's two survival objectives, which speak neither scikit-survival's y nor its risks."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
+
+__all__ = ["fit", "is_survival", "risk_score", "to_bounds", "to_signed_time"]
+
+
+def to_signed_time(y: NDArray[Any]) -> NDArray[np.float64]:
+    """Times for ``survival:cox``: negative where censored.
+
+    Parameters
+    ----------
+    y : structured ndarray of shape (n_rows,)
+        Event indicator and time.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,)
+    """
+    event, time = (y[field] for field in y.dtype.names)
+    return np.where(event, time, -time)
+
+
+def to_bounds(y: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Lower and upper bounds of the survival time for ``survival:aft``.
+
+    Parameters
+    ----------
+    y : structured ndarray of shape (n_rows,)
+        Event indicator and time.
+
+    Returns
+    -------
+    lower, upper : ndarrays of shape (n_rows,)
+        Equal for events; the upper bound of a censored time is infinite.
+    """
+    event, time = (y[field] for field in y.dtype.names)
+    return time.astype(np.float64), np.where(event, time, np.inf)
+
+
+def is_survival(estimator: Any) -> bool:
+    """Whether `estimator` is an XGBoost model with a survival objective."""
+    objective = getattr(estimator, "objective", None)
+    return (
+        hasattr(estimator, "get_xgb_params")
+        and isinstance(objective, str)
+        and objective.startswith("survival:")
+    )
+
+
+def fit(estimator: Any, X: Any, y: NDArray[Any], kwargs: dict[str, Any]) -> Any:
+    """Fit an XGBoost survival model, or a Pipeline that ends in one, to a structured `y`."""
+    last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+    if last.objective == "survival:cox":
+        return estimator.fit(X, to_signed_time(y), **kwargs)
+    if isinstance(estimator, Pipeline):
+        # Slices share their steps with the Pipeline, so that both parts end up fitted.
+        X = estimator[:-1].fit_transform(X)
+    return _fit_aft(last, X, y, next(iter(kwargs.values()), None)) and estimator
+
+
+def _fit_aft(estimator: Any, X: Any, y: NDArray[Any], sample_weight: Any) -> Any:
+    """Train through the native interface: the scikit-learn one cannot express two bounds."""
+    import xgboost
+
+    lower, upper = to_bounds(y)
+    data = xgboost.DMatrix(X, label_lower_bound=lower, label_upper_bound=upper)
+    if sample_weight is not None:
+        data.set_weight(sample_weight)
+    booster = xgboost.train(
+        estimator.get_xgb_params(), data, num_boost_round=estimator.get_num_boosting_rounds()
+    )
+    estimator.load_model(booster.save_raw("ubj"))
+    return estimator
+
+
+def risk_score(estimator: Any, X: Any) -> NDArray[np.float64]:
+    """Risk score of any survival model: greater means an earlier event."""
+    last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+    predicted = np.asarray(estimator.predict(X), dtype=np.float64).ravel()
+    is_time = is_survival(last) and last.objective == "survival:aft"
+    return -predicted if is_time else predicted
