@@ -14,7 +14,7 @@ from skcondense.condensers import (
 )
 from skcondense.model_selection import EventStratifiedKFold
 from skcondense.pipeline import CondensedEstimator, CondensingSampler, Pipeline, make_pipeline
-from skcondense.table import ColumnSchema, TableEncoder, TableSchema
+from skcondense.table import ColumnSchema, SchemaVectorizer, TableEncoder, TableSchema
 from skcondense.tasks import fit_weighted, to_bounds, to_signed_time
 
 __version__ = "0.1.0"
@@ -32,6 +32,7 @@ __all__ = [
     "Pipeline",
     "ProgressBar",
     "RandomCondenser",
+    "SchemaVectorizer",
     "TableEncoder",
     "TableSchema",
     "ZeroOrderCondenser",

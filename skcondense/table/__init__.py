@@ -3,11 +3,13 @@
 from skcondense.table.encoder import TableEncoder
 from skcondense.table.frames import Column, Container, check_table, is_frame, take_rows
 from skcondense.table.schema import ColumnSchema, TableSchema, clip_to_bounds, infer_schema
+from skcondense.table.vectorizer import SchemaVectorizer
 
 __all__ = [
     "Column",
     "ColumnSchema",
     "Container",
+    "SchemaVectorizer",
     "TableEncoder",
     "TableSchema",
     "check_table",

@@ -1,0 +1,274 @@
+"""The command line: ``skcondense demo | schema | condense | evaluate``."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from skcondense import (
+    ClusterCondenser,
+    CondensedSet,
+    HerdingCondenser,
+    ProgressBar,
+    RandomCondenser,
+    TableSchema,
+    ZeroOrderCondenser,
+)
+from skcondense.audit import default_estimators, train_and_test
+from skcondense.report import plot_utility
+from skcondense.table import Container, infer_schema
+from skcondense.table.storage import write_atomically
+from skcondense.tasks import TargetContainer, Task, resolve_task
+
+__all__ = ["main"]
+
+Scores = dict[str, dict[str, float]]
+
+METHODS = ("zero-order", "cluster", "herding", "random")
+# Exit codes: 0 done, 2 bad input or usage (argparse's own), 130 interrupted.
+BAD_INPUT, INTERRUPTED = 2, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    argv : sequence of str, default=None
+        Arguments; those of the process when None.
+
+    Returns
+    -------
+    int
+        Exit code: 0 done, 2 bad input, 130 interrupted.
+    """
+    args = _parser().parse_args(argv)
+    try:
+        args.run(args)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except (ValueError, TypeError, OSError, ImportError) as error:
+        print(f"skcondense: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return BAD_INPUT
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="skcondense", description="Condense a table into a tiny synthetic one."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    demo = commands.add_parser("demo", help="condense a real table and compare models")
+    demo.add_argument("-o", "--output", type=Path, default=Path("skcondense-demo"))
+    demo.set_defaults(run=_demo)
+
+    schema = commands.add_parser("schema", help="write a schema of a table, to edit by hand")
+    schema.add_argument("input", type=Path, help="CSV or Parquet file")
+    schema.add_argument("-o", "--output", type=Path, default=Path("schema.json"))
+    schema.add_argument("--exclude", nargs="+", default=[], help="columns that are no features")
+    schema.set_defaults(run=_schema)
+
+    condense = commands.add_parser("condense", help="condense a table")
+    condense.add_argument("input", type=Path, help="CSV or Parquet file")
+    condense.add_argument("--target", help="outcome column (classification or regression)")
+    condense.add_argument("--time", help="time column (survival)")
+    condense.add_argument("--event", help="event column (survival): 1 event, 0 censored")
+    condense.add_argument("--groups", help="patient column, if patients have several rows")
+    condense.add_argument("--schema", type=Path, help="JSON file; learned from the table if absent")
+    condense.add_argument("--method", choices=METHODS, default="zero-order")
+    condense.add_argument("--n-prototypes", type=int, default=100)
+    condense.add_argument("--format", choices=("csv", "parquet"), default="csv")
+    condense.add_argument("--seed", type=int)
+    condense.add_argument("--n-jobs", type=int)
+    condense.add_argument("-o", "--output", type=Path, required=True)
+    condense.set_defaults(run=_condense)
+
+    evaluate = commands.add_parser("evaluate", help="train on condensed rows, test on real ones")
+    evaluate.add_argument("condensed", type=Path, help="directory that `condense` wrote")
+    evaluate.add_argument("--test", type=Path, required=True, help="real rows that were held out")
+    evaluate.add_argument("--train", type=Path, help="the real rows, to compare with")
+    evaluate.set_defaults(run=_evaluate)
+
+    for writing in (demo, schema, condense):
+        writing.add_argument("--force", action="store_true", help="overwrite existing files")
+    return parser
+
+
+def _demo(args: argparse.Namespace) -> None:
+    from sklearn.datasets import load_breast_cancer
+    from sklearn.model_selection import train_test_split
+
+    plot = args.output / "utility.png"
+    _refuse_existing(args.force, args.output / "condensed.csv", plot)
+    data = load_breast_cancer(as_frame=True)
+    y = data.target.map(dict(enumerate(data.target_names))).rename("diagnosis")
+    X_train, X_test, y_train, y_test = train_test_split(
+        data.data, y, test_size=0.3, stratify=y, random_state=0
+    )
+    task, values = resolve_task("auto", y_train)
+    container = Container.of(X_train)
+    models = default_estimators(task.name, infer_schema(container, container.read(X_train)))
+    test = (X_test, y_test.to_numpy())
+    scores = {f"all {len(y_train)} real rows": _full(models, task, X_train, values, test)}
+    random = RandomCondenser(30, random_state=0).condense(X_train, y_train)
+    scores["30 random real rows"] = _train(models, task, random, test)
+    with ProgressBar() as progress:
+        condenser = ZeroOrderCondenser(
+            list(models.values()),
+            n_prototypes=30,
+            n_candidates=20,
+            n_exchanges=10,
+            max_iter=20,
+            n_jobs=-1,
+            random_state=0,
+            callbacks=[progress],
+        )
+        condensed = condenser.condense(X_train, y_train)
+    scores["30 condensed rows"] = _train(models, task, condensed, test)
+    condensed.save(args.output, overwrite=args.force)
+    figure = plot_utility(scores, task.metric_name)
+    write_atomically(plot, lambda path: figure.savefig(path, format="png", dpi=150))
+    _print(scores, f"Breast cancer Wisconsin: {task.metric_name} on {len(y_test)} held-out rows")
+    print(condensed)
+    print(f"Wrote {args.output / 'condensed.csv'}, condensed.json and {plot.name}.")
+
+
+def _schema(args: argparse.Namespace) -> None:
+    _refuse_existing(args.force, args.output)
+    frame = _read(args.input)
+    X = frame.drop(columns=_present(frame, args.exclude))
+    container = Container.of(X)
+    schema = infer_schema(container, container.read(X))
+    write_atomically(args.output, schema.save)
+    print(
+        f"Wrote {args.output} with {len(schema)} columns. Its bounds and categories are those that "
+        "occur in the table: replace them by what is possible before you share it."
+    )
+
+
+def _condense(args: argparse.Namespace) -> None:
+    _refuse_existing(args.force, args.output / "condensed.json")
+    schema = TableSchema.load(args.schema) if args.schema else None
+    frame = _read(args.input)
+    outcome = _outcome_columns(args)
+    groups = frame[_present(frame, [args.groups])[0]] if args.groups else None
+    y = frame[_present(frame, outcome)]
+    y = y if len(outcome) == 2 else y[outcome[0]]
+    X = frame.drop(columns=[*outcome, *([args.groups] if args.groups else [])])
+    if schema is not None:
+        X = X[_present(X, list(schema.names))]
+    with ProgressBar() as progress:
+        condenser = _condenser(args, X, y, schema, progress)
+        condensed = condenser.condense(X, y, groups=groups)
+    condensed.save(args.output, format=args.format, overwrite=args.force)
+    print(condensed)
+    print(f"Wrote {args.output}.")
+
+
+def _condenser(args: argparse.Namespace, X: Any, y: Any, schema: Any, progress: Any) -> Any:
+    common = {"schema": schema, "random_state": args.seed, "n_prototypes": args.n_prototypes}
+    if args.method != "zero-order":
+        kinds: dict[str, Any] = {
+            "cluster": ClusterCondenser,
+            "herding": HerdingCondenser,
+            "random": RandomCondenser,
+        }
+        return kinds[args.method](**common)
+    task, _ = resolve_task("auto", y)
+    if schema is None:
+        container = Container.of(X)
+        schema = infer_schema(container, container.read(X))
+    models = default_estimators(task.name, schema)
+    return ZeroOrderCondenser(
+        list(models.values()),
+        weights="replicate",
+        n_jobs=args.n_jobs,
+        callbacks=[progress],
+        **common,
+    )
+
+
+def _evaluate(args: argparse.Namespace) -> None:
+    condensed = CondensedSet.load(args.condensed)
+    task, test = _real_rows(args.test, condensed)
+    models = default_estimators(task.name, condensed.schema)
+    scores = {f"{condensed.n_prototypes} prototypes": _train(models, task, condensed, test)}
+    if args.train:
+        train_task, (X, y) = _real_rows(args.train, condensed)
+        scores = {f"all {len(y)} real rows": _full(models, train_task, X, y, test), **scores}
+    _print(scores, f"{task.metric_name} on {len(test[1])} real rows")
+
+
+def _real_rows(path: Path, condensed: CondensedSet) -> tuple[Task, tuple[Any, Any]]:
+    frame = _read(path)
+    names = list(TargetContainer.of(condensed.y).names)
+    y = frame[_present(frame, names)]
+    task, values = resolve_task(condensed.task, y if len(names) == 2 else y[names[0]])
+    return task, (frame[_present(frame, list(condensed.schema.names))], values)
+
+
+def _full(models: Any, task: Task, X: Any, y: Any, test: Any) -> dict[str, float]:
+    return train_and_test(models, task, (X, y, np.ones(len(y))), test)
+
+
+def _train(models: Any, task: Task, condensed: CondensedSet, test: Any) -> dict[str, float]:
+    _, y = resolve_task(condensed.task, condensed.y)
+    return train_and_test(models, task, (condensed.X, y, condensed.sample_weight), test)
+
+
+def _outcome_columns(args: argparse.Namespace) -> list[str]:
+    if args.target and not (args.time or args.event):
+        return [args.target]
+    if args.time and args.event and not args.target:
+        return [args.event, args.time]
+    raise ValueError("Name the outcome: either --target COLUMN, or --time COLUMN --event COLUMN.")
+
+
+def _read(path: Path) -> Any:
+    import pandas as pd
+
+    if not path.exists():
+        raise FileNotFoundError(f"There is no file {path}.")
+    try:
+        if path.suffix == ".parquet":
+            return pd.read_parquet(path)
+        return pd.read_csv(path)
+    except pd.errors.EmptyDataError:
+        raise ValueError(f"{path} is empty. Pass a table with a header and rows.") from None
+    except (pd.errors.ParserError, UnicodeDecodeError):
+        # The parser's own message may quote a row.
+        raise ValueError(f"{path} cannot be read as a table. Pass CSV in UTF-8, or Parquet.") from None
+
+
+def _present(frame: Any, names: list[str]) -> list[str]:
+    lost = [name for name in names if name not in frame.columns]
+    if lost:
+        raise ValueError(f"The table has no column {lost}. Got {list(frame.columns)}.")
+    return names
+
+
+def _refuse_existing(force: bool, *paths: Path) -> None:
+    taken = [str(path) for path in paths if path.exists()]
+    if taken and not force:
+        raise FileExistsError(f"{', '.join(taken)} exists already. Pass --force to overwrite.")
+
+
+def _print(scores: Scores, title: str) -> None:
+    table = Table(title=title)
+    table.add_column("Trained on")
+    for model in next(iter(scores.values())):
+        table.add_column(model, justify="right")
+    table.add_column("mean", justify="right")
+    for name, row in scores.items():
+        table.add_row(name, *(f"{v:.3f}" for v in (*row.values(), np.mean(list(row.values())))))
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

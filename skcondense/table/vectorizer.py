@@ -1,0 +1,89 @@
+"""`SchemaVectorizer`: any table a schema describes, as numbers for any estimator."""
+
+from dataclasses import replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import validate_data
+
+from skcondense.table.encoder import TableEncoder
+from skcondense.table.frames import Column, Container, check_table
+from skcondense.table.schema import ColumnSchema, TableSchema
+
+__all__ = ["SchemaVectorizer"]
+
+
+class SchemaVectorizer(TransformerMixin, BaseEstimator):
+    """Encode mixed columns, with gaps, as a matrix of floats.
+
+    For estimators that need numbers: ``make_pipeline(SchemaVectorizer(schema), estimator)`` takes
+    real and condensed rows alike. Nothing is learned from rows, so real and condensed rows are
+    encoded the same way.
+
+    Parameters
+    ----------
+    schema : TableSchema
+        What the columns may hold.
+
+    Notes
+    -----
+    A category or a gap that the schema does not list is encoded as the middle of its columns.
+    """
+
+    def __init__(self, schema: TableSchema) -> None:
+        self.schema = schema
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Check the number of columns; there is nothing to learn.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n_rows, n_features)
+            Rows.
+        y : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        self
+        """
+        X = check_table(X)
+        validate_data(self, X, skip_check_array=True)
+        self.schema.for_container(Container.of(X))
+        return self
+
+    def transform(self, X: Any) -> NDArray[np.floating[Any]]:
+        """Encode rows.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n_rows, n_features)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_codes)
+        """
+        X = check_table(X)
+        container = Container.of(X)
+        schema = self.schema.for_container(container)
+        pairs = zip(schema, container.read(X), strict=True)
+        return TableEncoder(schema).encode([_known(column, cells) for column, cells in pairs])
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.string = True
+        tags.requires_fit = False
+        return tags
+
+
+def _known(column: ColumnSchema, cells: Column) -> Column:
+    """Treat unlisted categories as empty."""
+    if column.is_number:
+        return cells
+    known = set(column.categories or ())
+    unlisted = np.fromiter((v not in known for v in cells.values.tolist()), bool, len(cells.values))
+    return replace(cells, missing=cells.missing | unlisted)

@@ -1,0 +1,38 @@
+"""Real tables for benchmarks, from the folder that SKCONDENSE_DATA names."""
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+TABLES = {
+    "support2_death": "tabular/support2_hospital_death.csv",
+    "framingham": "tabular/framingham_chd10y.csv",
+    "cardio70k": "tabular/cardio70k.csv",
+    "thyroid": "tabular/thyroid_any_disease.csv",
+}
+SURVIVAL = {
+    "seer_breast": "survival/seer_breast.csv",
+    "support2": "survival/support2.csv",
+    "flchain": "survival/flchain.csv",
+}
+
+
+def folder() -> Path:
+    """Return the data folder, or stop with a sentence that says how to name it."""
+    path = os.environ.get("SKCONDENSE_DATA")
+    if not path:
+        sys.exit("Set SKCONDENSE_DATA to the folder with the benchmark tables.")
+    return Path(path)
+
+
+def load(name: str):
+    """Return features as a pandas frame and the outcome as an array."""
+    frame = pd.read_csv(folder() / {**TABLES, **SURVIVAL}[name])
+    if name in TABLES:
+        return frame, frame.pop("target").to_numpy()
+    y = np.empty(len(frame), dtype=[("event", bool), ("time", float)])
+    y["event"], y["time"] = frame.pop("event"), frame.pop("time")
+    return frame, y

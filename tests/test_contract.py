@@ -1,0 +1,66 @@
+"""The contract: scikit-learn's checks and our own, for every public estimator."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.tree import DecisionTreeClassifier
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skcondense import (
+    ClusterCondenser,
+    CondensedEstimator,
+    DatasetCondenser,
+    HerdingCondenser,
+    RandomCondenser,
+    SchemaVectorizer,
+    ZeroOrderCondenser,
+)
+from skcondense.testing import check_condenser, expected_failed_checks
+
+TREE = DecisionTreeClassifier(max_depth=2)
+
+
+def cheap_zero_order(**params):
+    settings = {"n_candidates": 2, "n_exchanges": 1, "max_iter": 2, "n_directions": 2}
+    return ZeroOrderCondenser(TREE, **{**settings, "teacher": LogisticRegression(), **params})
+
+
+CONDENSERS = [
+    RandomCondenser(8),
+    ClusterCondenser(8),
+    HerdingCondenser(8, n_components=20, n_pool=50),
+    cheap_zero_order(n_prototypes=8, task="classification"),
+]
+
+
+def failures(estimator):
+    return expected_failed_checks(estimator) if isinstance(estimator, DatasetCondenser) else {}
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::sklearn.exceptions.ConvergenceWarning")
+@parametrize_with_checks(
+    [*CONDENSERS, CondensedEstimator(TREE, ClusterCondenser(8, labels="hard"))],
+    expected_failed_checks=failures,
+)
+def test_scikit_learn(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("condenser", CONDENSERS, ids=lambda c: type(c).__name__)
+def test_condenser(condenser):
+    check_condenser(condenser, copies_real_rows=isinstance(condenser, RandomCondenser))
+
+
+def test_check_condenser_finds_kept_rows():
+    class Leaky(ClusterCondenser):
+        def fit(self, X, y, *, sample_weight=None, groups=None):
+            self.rows_ = np.arange(len(y))
+            return super().fit(X, y, sample_weight=sample_weight, groups=groups)
+
+    with pytest.raises(AssertionError, match="entry per real row"):
+        check_condenser(Leaky(8))
+
+
+def test_check_condenser_finds_real_rows():
+    with pytest.raises(AssertionError, match="contains_real_rows"):
+        check_condenser(RandomCondenser(8))
