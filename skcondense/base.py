@@ -29,9 +29,10 @@ from skcondense.table import (
     infer_schema,
     take_rows,
 )
-from skcondense.tasks import TargetContainer, Task, resolve_task
+from skcondense.tasks import TargetContainer, resolve_task
 
 __all__ = ["DatasetCondenser", "Prototypes"]
+
 
 @dataclass(frozen=True)
 class Prototypes:

@@ -38,7 +38,7 @@ Callback = Callable[[FitProgress], Any]
 
 
 class ProgressBar:
-    """A callback that draws a progress bar per stage.
+    """A callback that draws a progress bar per stage; use it in a ``with`` block.
 
     Parameters
     ----------
@@ -48,14 +48,10 @@ class ProgressBar:
 
     def __init__(self, description: str = "Condensing") -> None:
         self.description = description
+        self._progress: Any = None
         self._bars: dict[str, Any] = {}
 
     def __enter__(self) -> Self:
-        from rich.console import Console
-        from rich.progress import Progress
-
-        self._progress = Progress(console=Console(stderr=True), transient=True)
-        self._progress.start()
         return self
 
     def __exit__(
@@ -64,10 +60,19 @@ class ProgressBar:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._progress.stop()
+        if self._progress is not None:
+            self._progress.stop()
+        self._progress = None
         self._bars.clear()
 
     def __call__(self, progress: FitProgress) -> None:
+        """Move the bar of the stage; the first call starts the drawing."""
+        if self._progress is None:
+            from rich.console import Console
+            from rich.progress import Progress
+
+            self._progress = Progress(console=Console(stderr=True), transient=True)
+            self._progress.start()
         if progress.stage not in self._bars:
             text = f"{self.description}: {progress.stage}"
             self._bars[progress.stage] = self._progress.add_task(text, total=progress.max_iter)

@@ -243,7 +243,9 @@ def _read(path: Path) -> Any:
         raise ValueError(f"{path} is empty. Pass a table with a header and rows.") from None
     except (pd.errors.ParserError, UnicodeDecodeError):
         # The parser's own message may quote a row.
-        raise ValueError(f"{path} cannot be read as a table. Pass CSV in UTF-8, or Parquet.") from None
+        raise ValueError(
+            f"{path} cannot be read as a table. Pass CSV in UTF-8, or Parquet."
+        ) from None
 
 
 def _present(frame: Any, names: list[str]) -> list[str]:

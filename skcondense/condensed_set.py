@@ -202,7 +202,9 @@ class CondensedSet:
         n_outcomes = len(facts["y"]["names"])
         return cls(
             X=restore_table(frame.select(names[:n_features]), facts["X"]),
-            y=_restore_target(frame.select(names[n_features : n_features + n_outcomes]), facts["y"]),
+            y=_restore_target(
+                frame.select(names[n_features : n_features + n_outcomes]), facts["y"]
+            ),
             sample_weight=frame[names[-2]].to_numpy().astype(np.float64),
             prototype=frame[names[-1]].to_numpy().astype(np.intp),
             schema=TableSchema.from_json(json.dumps(facts["schema"])),
@@ -260,15 +262,17 @@ def _as_frame(X: Any, container: Container) -> Any:
 def _describe_target(y: Any) -> dict[str, Any]:
     container = TargetContainer.of(y)
     names = list(container.names)
-    frame = nw.from_native(container.template, pass_through=True, allow_series=True, eager_only=True)
+    frame = nw.from_native(
+        container.template, pass_through=True, allow_series=True, eager_only=True
+    )
     if isinstance(frame, nw.DataFrame):
         return {"form": "frame", "names": names, **describe_table(container.template)}
     if isinstance(frame, nw.Series):
         library = "polars" if frame.implementation.is_polars() else "pandas"
         dtypes = [describe_dtype(frame)]
         return {"form": "series", "names": names, "library": library, "dtypes": dtypes}
-    dtypes = [str(y.dtype)] if len(names) == 1 else [str(y.dtype[name]) for name in names]
-    return {"form": "array", "names": names, "library": "numpy", "dtypes": dtypes}
+    plain = [str(y.dtype)] if len(names) == 1 else [str(y.dtype[name]) for name in names]
+    return {"form": "array", "names": names, "library": "numpy", "dtypes": plain}
 
 
 def _restore_target(frame: Any, facts: dict[str, Any]) -> Any:

@@ -55,5 +55,5 @@ class EventStratifiedKFold(StratifiedKFold):
         train, test : ndarrays
         """
         _, values = resolve_task("survival", y)
-        event = values[values.dtype.names[0]].astype(int)
+        event = values[(values.dtype.names or ())[0]].astype(int)
         yield from super().split(np.zeros(len(event)), event)

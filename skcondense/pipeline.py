@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from skcondense._sklearn import HasMethods, StrOptions
 from skcondense.base import DatasetCondenser
 from skcondense.tasks import fit_weighted
-from skcondense.tasks.weighting import replicate
+from skcondense.tasks.weighting import Weights, replicate
 
 __all__ = ["CondensedEstimator", "CondensingSampler", "Pipeline", "make_pipeline"]
 
@@ -70,11 +70,9 @@ class Pipeline(SklearnPipeline):
         transform_input: Any = None,
         memory: Any = None,
         verbose: bool = False,
-        weights: str = "condensed",
+        weights: Weights = "condensed",
     ) -> None:
-        super().__init__(
-            steps, transform_input=transform_input, memory=memory, verbose=verbose
-        )
+        super().__init__(steps, transform_input=transform_input, memory=memory, verbose=verbose)
         self.weights = weights
 
     def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
@@ -129,7 +127,7 @@ class Pipeline(SklearnPipeline):
         return self.fit(X, y, **params).predict(X)
 
 
-def make_pipeline(*steps: Any, weights: str = "condensed") -> Pipeline:
+def make_pipeline(*steps: Any, weights: Weights = "condensed") -> Pipeline:
     """Build a `Pipeline` whose steps are named after their classes.
 
     Parameters
@@ -198,7 +196,7 @@ class CondensedEstimator(MetaEstimatorMixin, BaseEstimator):
         "weights": [StrOptions({"condensed", "replicate", "uniform"})],
     }
 
-    def __init__(self, estimator: Any, condenser: Any, *, weights: str = "condensed") -> None:
+    def __init__(self, estimator: Any, condenser: Any, *, weights: Weights = "condensed") -> None:
         self.estimator = estimator
         self.condenser = condenser
         self.weights = weights
@@ -208,6 +206,8 @@ class CondensedEstimator(MetaEstimatorMixin, BaseEstimator):
         inner = get_tags(self.estimator)
         tags.estimator_type = inner.estimator_type
         tags.classifier_tags = inner.classifier_tags
+        if tags.classifier_tags is not None:
+            tags.classifier_tags.multi_label = False
         tags.regressor_tags = inner.regressor_tags
         tags.target_tags.required = True
         tags.input_tags.allow_nan = inner.input_tags.allow_nan

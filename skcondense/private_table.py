@@ -55,7 +55,7 @@ class PrivateTable:
         return len(self.y)
 
     @cached_property
-    def Z(self) -> NDArray[np.floating[Any]]:
+    def Z(self) -> NDArray[Any]:
         """Encoded rows, of shape (n_rows, n_codes)."""
         dtype = np.float64 if len(self) < LARGE else np.float32
         return self.encoder.encode(self.container.read(self.X), dtype)
@@ -100,11 +100,11 @@ class PrivateTable:
         _, first = np.unique(self.groups[order], return_index=True)
         return self.take(np.sort(order[first]))
 
-    def decode(self, Z: NDArray[np.floating[Any]]) -> Any:
+    def decode(self, Z: NDArray[Any]) -> Any:
         """Rows in the container that came in, from codes."""
         return self.container.build(self.encoder.decode(Z))
 
-    def matches(self, Z: NDArray[np.floating[Any]], precision: float) -> NDArray[np.bool_]:
+    def matches(self, Z: NDArray[Any], precision: float) -> NDArray[np.bool_]:
         """Which encoded rows coincide with a real row, up to `precision` in each coordinate."""
         keys = _as_keys(Z, precision)
         found = np.zeros(len(Z), dtype=bool)
@@ -115,7 +115,7 @@ class PrivateTable:
         return found
 
 
-def _as_keys(Z: NDArray[np.floating[Any]], precision: float) -> NDArray[Any]:
+def _as_keys(Z: NDArray[Any], precision: float) -> NDArray[Any]:
     """Rows as opaque values that can be compared."""
     grid = np.ascontiguousarray(np.round(Z / precision).astype(np.int64))
     return np.array([row.tobytes() for row in grid])

@@ -32,7 +32,6 @@ def expected_failed_checks(condenser: DatasetCondenser) -> dict[str, str]:
     return {
         "check_transformer_data_not_an_array": rows,
         "check_transformer_general": rows,
-        "check_readonly_memmap_input": rows,
     }
 
 

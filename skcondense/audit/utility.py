@@ -47,9 +47,7 @@ def default_estimators(task: str, schema: TableSchema, random_state: int = 0) ->
         "regression": _regressors,
         "survival": _survival_models,
     }[task](random_state)
-    return {
-        name: make_pipeline(SchemaVectorizer(schema), *steps) for name, steps in models.items()
-    }
+    return {name: make_pipeline(SchemaVectorizer(schema), *steps) for name, steps in models.items()}
 
 
 def _classifiers(seed: int) -> dict[str, list[Any]]:

@@ -48,16 +48,14 @@ def allocate(
             f"n_prototypes={n_prototypes} is less than one for each of the {len(strata)} strata "
             "(classes, or bands of the outcome). Ask for more prototypes."
         )
-    share = np.ones(len(strata))
+    share: NDArray[np.float64] = np.ones(len(strata))
     if allocation == "proportional":
-        share = np.bincount(table.strata, table.weight)[strata]
+        share = np.bincount(table.strata, table.weight)[strata].astype(np.float64)
     counts = _share_out(n_prototypes, share, room)
     return dict(zip(strata.tolist(), counts.tolist(), strict=True))
 
 
-def _share_out(
-    total: int, share: NDArray[np.float64], room: NDArray[np.intp]
-) -> NDArray[np.intp]:
+def _share_out(total: int, share: NDArray[np.float64], room: NDArray[np.intp]) -> NDArray[np.intp]:
     """Give one to each, then one at a time to whoever is furthest below its share."""
     counts = np.ones(len(share), dtype=np.intp)
     target = total * share / share.sum()
@@ -78,8 +76,7 @@ def _declared(
     names = task.classes.tolist() if isinstance(task, ClassificationTask) else strata.tolist()
     if set(allocation) != set(names):
         raise ValueError(
-            f"allocation must give a count for each of {names}. Got counts for "
-            f"{list(allocation)}."
+            f"allocation must give a count for each of {names}. Got counts for {list(allocation)}."
         )
     counts = [int(allocation[name]) for name in names]
     if min(counts) < 1 or sum(counts) != n_prototypes:

@@ -99,7 +99,7 @@ class ClusterCondenser(DatasetCondenser):
             cell = self._cells_within_strata(table, rng)
         else:
             cell = cluster(table.Z, min(self.n_prototypes, len(table)), rng, table.weight)
-        weight = np.bincount(cell, table.weight)
+        weight: NDArray[np.float64] = np.bincount(cell, table.weight).astype(np.float64)
         Z = table.encoder.project(means_of(table.Z, cell, table.weight))
         X = table.decode(Z)
         if self.labels == "hard":
@@ -123,7 +123,7 @@ class ClusterCondenser(DatasetCondenser):
         self,
         table: PrivateTable,
         cell: NDArray[np.intp],
-        Z: NDArray[np.floating[Any]],
+        Z: NDArray[Any],
         rng: np.random.Generator,
     ) -> NDArray[np.float64]:
         if self.labels == "mean":

@@ -19,14 +19,12 @@ from skcondense.private_table import EXACT, PrivateTable
 
 __all__ = ["GROUP_SIZE", "cluster", "group_means", "means_of", "synthetic_only"]
 
-Matrix = NDArray[np.floating[Any]]
+Matrix = NDArray[Any]
 
 GROUP_SIZE = 3
 
 
-def group_means(
-    table: PrivateTable, seeds: NDArray[np.intp], geometry: NDArray[np.floating[Any]]
-) -> Matrix:
+def group_means(table: PrivateTable, seeds: NDArray[np.intp], geometry: NDArray[Any]) -> Matrix:
     """Mean of each seed row and its two nearest neighbours, as legal rows.
 
     Parameters
@@ -49,7 +47,7 @@ def group_means(
 
 
 def cluster(
-    geometry: NDArray[np.floating[Any]],
+    geometry: NDArray[Any],
     n_clusters: int,
     rng: np.random.Generator,
     weight: NDArray[np.float64] | None = None,
@@ -77,20 +75,23 @@ def cluster(
     """
     smallest = min(GROUP_SIZE, len(geometry) // n_clusters)
     cell = _kmeans(geometry, n_clusters, rng, weight)
-    small = np.flatnonzero(np.bincount(cell, minlength=n_clusters) < smallest)
-    if len(small):
+    sizes = np.bincount(cell)
+    small = np.flatnonzero(sizes < smallest)
+    if 0 < len(small) < len(sizes):
         homeless = np.isin(cell, small)
         _, cell[~homeless] = np.unique(cell[~homeless], return_inverse=True)
         centres = means_of(geometry[~homeless], cell[~homeless])
         nearest = NearestNeighbors(n_neighbors=1).fit(centres)
         cell[homeless] = nearest.kneighbors(geometry[homeless], return_distance=False)[:, 0]
     for new in range(int(cell.max()) + 1, n_clusters):
-        _split_largest(geometry, cell, new, smallest)
+        if np.bincount(cell).max() < 2 * smallest:
+            break
+        _split_largest(geometry, cell, new)
     return cell
 
 
 def _kmeans(
-    geometry: NDArray[np.floating[Any]],
+    geometry: NDArray[Any],
     n_clusters: int,
     rng: np.random.Generator,
     weight: NDArray[np.float64] | None,
@@ -102,19 +103,17 @@ def _kmeans(
     return kmeans.fit(geometry, sample_weight=weight).labels_.astype(np.intp)
 
 
-def _split_largest(
-    geometry: NDArray[np.floating[Any]], cell: NDArray[np.intp], new: int, smallest: int
-) -> None:
+def _split_largest(geometry: NDArray[Any], cell: NDArray[np.intp], new: int) -> None:
     """Give the further half of the largest cell a number of its own, in place."""
     rows = np.flatnonzero(cell == np.bincount(cell).argmax())
     spread = geometry[rows] - geometry[rows].mean(axis=0)
     widest = spread.var(axis=0).argmax()
     order = rows[np.argsort(spread[:, widest], kind="stable")]
-    cell[order[max(smallest, len(order) // 2) :]] = new
+    cell[order[len(order) // 2 :]] = new
 
 
 def means_of(
-    rows: NDArray[np.floating[Any]],
+    rows: NDArray[Any],
     cell: NDArray[np.intp],
     weight: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:

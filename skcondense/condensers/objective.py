@@ -13,7 +13,6 @@ from sklearn.base import clone
 
 from skcondense._threads import single_threaded
 from skcondense.private_table import PrivateTable
-from skcondense.table import take_rows
 from skcondense.tasks import Task, fit_weighted
 
 __all__ = ["Candidate", "Objective"]

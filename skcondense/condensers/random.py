@@ -64,8 +64,8 @@ class RandomCondenser(DatasetCondenser):
     >>> from sklearn.datasets import load_breast_cancer
     >>> from skcondense import RandomCondenser
     >>> X, y = load_breast_cancer(return_X_y=True)
-    >>> RandomCondenser(50, random_state=0).condense(X, y)
-    CondensedSet(classification, 50 prototypes in 50 weighted rows, 30 features, real rows: 50 exact, 50 after rounding)
+    >>> RandomCondenser(50, random_state=0).condense(X, y).real_row_matches
+    RealRowMatches(exact=50, rounded=50)
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {

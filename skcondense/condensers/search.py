@@ -156,7 +156,7 @@ class ZeroOrderSearch:
     def _optimizer(self, space: SearchSpace) -> BatchOptimizer:
         settings = self._settings
         lower, upper = space.box
-        box = {"lower": lower, "upper": upper, "rng": self._rng}
+        box: dict[str, Any] = {"lower": lower, "upper": upper, "rng": self._rng}
         n_points = 2 * settings.n_directions
         if settings.optimizer == "two-point":
             return TwoPointOptimizer(
@@ -199,4 +199,6 @@ class ZeroOrderSearch:
         )
         for key, values in self.history.items():
             values.append(getattr(progress, key))
-        return any([callback(progress) is True for callback in self._settings.callbacks or ()])
+        # Every callback hears of every round, also when an earlier one asks to stop.
+        answers = [callback(progress) for callback in self._settings.callbacks or ()]
+        return any(answer is True for answer in answers)

@@ -42,7 +42,7 @@ class SearchSpace:
     """
 
     table: PrivateTable
-    Z: NDArray[np.floating[Any]]
+    Z: NDArray[Any]
     labels: Vector
     weight: Vector
     optimize: Collection[str]

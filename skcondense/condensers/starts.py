@@ -13,7 +13,7 @@ from skcondense.private_table import PrivateTable
 
 __all__ = ["Pool", "make_pool"]
 
-Matrix = NDArray[np.floating[Any]]
+Matrix = NDArray[Any]
 
 # k-means for a starting set works on at most this many rows: sets are to differ anyway.
 CLUSTER_ROWS = 5000

@@ -37,9 +37,16 @@ class FoldTeacher:
         self.fold = _folds(table, seed)
         with single_threaded():
             self._fitted = [
-                [_fit(table, estimator, np.flatnonzero(self.fold != k)) for estimator in estimators]
-                for k in range(self.fold.max() + 1)
+                [_fit(table, estimator, rows) for estimator in estimators]
+                for rows in self._training_rows()
             ]
+
+    def _training_rows(self) -> list[NDArray[np.intp]]:
+        n_folds = int(self.fold.max()) + 1
+        if n_folds == 1:
+            # A stratum of one row cannot be left out; synthetic rows may still be labelled.
+            return [np.arange(len(self.fold))]
+        return [np.flatnonzero(self.fold != k) for k in range(n_folds)]
 
     @classmethod
     def of(cls, table: PrivateTable, teacher: Any, rng: np.random.Generator) -> "FoldTeacher":
@@ -49,13 +56,11 @@ class FoldTeacher:
             teacher = table.task.default_teachers(seed)
         return cls(table, teacher if isinstance(teacher, list) else [teacher], seed)
 
-    def label(self, Z: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    def label(self, Z: NDArray[Any]) -> NDArray[np.float64]:
         """Labels of synthetic rows, of shape (n_rows, n_label_columns)."""
         return np.mean([self._label_by(k, Z) for k in range(len(self._fitted))], axis=0)
 
-    def label_real(
-        self, Z: NDArray[np.floating[Any]], rows: NDArray[np.intp]
-    ) -> NDArray[np.float64]:
+    def label_real(self, Z: NDArray[Any], rows: NDArray[np.intp]) -> NDArray[np.float64]:
         """Out-of-fold labels of real rows.
 
         Parameters
@@ -65,10 +70,15 @@ class FoldTeacher:
         rows : ndarray of shape (n_rows,)
             Their positions in the table.
         """
+        if len(self._fitted) == 1:
+            raise TargetError(
+                "Teacher labels of real rows are learned out of fold and need two rows of every "
+                "class (or band of the outcome). Got one with a single row. Merge it with another."
+            )
         by_fold = np.array([self._label_by(k, Z) for k in range(len(self._fitted))])
         return by_fold[self.fold[rows], np.arange(len(rows))]
 
-    def _label_by(self, k: int, Z: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    def _label_by(self, k: int, Z: NDArray[Any]) -> NDArray[np.float64]:
         with single_threaded():
             labels = [self._task.teacher_labels(fitted, Z) for fitted in self._fitted[k]]
         return np.mean(labels, axis=0)
@@ -81,14 +91,11 @@ def _fit(table: PrivateTable, estimator: Any, rows: NDArray[np.intp]) -> Any:
 def _folds(table: PrivateTable, seed: int) -> NDArray[np.intp]:
     """Fold of each row: strata are spread evenly, and a patient's rows stay together."""
     smallest = int(np.bincount(table.strata)[np.unique(table.strata)].min())
+    fold = np.zeros(len(table), dtype=np.intp)
     if smallest < 2:
-        raise TargetError(
-            "Teacher labels are learned out of fold and need two rows of every class (or band of "
-            "the outcome). Got one with a single row. Merge it, or pass labels='mean'."
-        )
+        return fold
     kind = StratifiedKFold if table.groups is None else StratifiedGroupKFold
     splitter = kind(min(N_FOLDS, smallest), shuffle=True, random_state=seed)
-    fold = np.zeros(len(table), dtype=np.intp)
     for k, (_, rows) in enumerate(splitter.split(table.Z, table.strata, table.groups)):
         fold[rows] = k
     return fold

@@ -128,7 +128,7 @@ def _pick(column: ColumnSchema, positions: NDArray[np.intp]) -> NDArray[Any]:
     return categories[positions]
 
 
-_CODECS = {
+_CODECS: dict[str, type[_NumberCodec | _LevelCodec | _OneHotCodec]] = {
     "numeric": _NumberCodec,
     "integer": _NumberCodec,
     "binary": _LevelCodec,

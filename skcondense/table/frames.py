@@ -73,11 +73,6 @@ class Container:
         if is_frame(X):
             frame = nw.from_native(X, eager_only=True)
             names = frame.columns
-            if not all(isinstance(name, str) for name in names):
-                raise SchemaError(
-                    "Column names must be strings. Got other types too. "
-                    "Rename them with X.columns = X.columns.astype(str)."
-                )
             if len(set(names)) < len(names):
                 twice = sorted({name for name in names if names.count(name) > 1})
                 raise SchemaError(f"Column names must be unique. Got twice: {twice}. Rename them.")
@@ -135,6 +130,9 @@ def check_table(X: Any) -> Any:
     """
     if is_frame(X):
         frame = nw.from_native(X, eager_only=True)
+        if not any(isinstance(name, str) for name in frame.columns):
+            # Numbered columns of pandas get names, since released rows need them.
+            X = X.set_axis([str(name) for name in X.columns], axis=1)
         if frame.shape[0] == 0 or frame.shape[1] == 0:
             raise ValueError(
                 f"The table must have rows and columns. Got shape {frame.shape} "
@@ -177,7 +175,10 @@ def _read_objects(values: list[Any]) -> Column:
     array = np.empty(len(values), dtype=object)
     array[:] = values
     if any(isinstance(v, list | tuple | dict | np.ndarray) for v in array[~missing]):
-        raise SchemaError("A cell must hold one value. Got a list, tuple, dict or array.")
+        raise TypeError(
+            "A cell of X holds one value, so each argument must be a string or a number. "
+            "Got a list, tuple, dict or array."
+        )
     numbers = _as_numbers(array, missing)
     return Column(array if numbers is None else numbers, missing)
 

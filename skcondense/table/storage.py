@@ -27,6 +27,7 @@ def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
 
 
 def write_table(frame: Any, path: Path, format: str) -> None:
+    """Write a narwhals frame as CSV or Parquet."""
     if format == "csv":
         frame.write_csv(str(path))
         return
@@ -37,16 +38,25 @@ def write_table(frame: Any, path: Path, format: str) -> None:
 
 
 def read_table(path: Path) -> Any:
+    """Read a table that `write_table` wrote, as a narwhals frame."""
     import pandas as pd
 
     if path.suffix == ".csv":
-        native = pd.read_csv(path, float_precision="round_trip", keep_default_na=False, na_values=[""])
+        native = pd.read_csv(path, keep_default_na=False, na_values=[""], **_exact_floats())
     else:
         native = pd.read_parquet(path)
     return nw.from_native(native, eager_only=True)
 
 
+def _exact_floats() -> dict[str, str]:
+    """Ask older pandas to read what it wrote; from 3.0 on that is the default."""
+    import pandas as pd
+
+    return {} if int(pd.__version__.split(".")[0]) >= 3 else {"float_precision": "round_trip"}
+
+
 def describe_table(X: Any) -> dict[str, Any]:
+    """Facts that `restore_table` needs to bring a table back."""
     container = Container.of(X)
     if not container.is_frame:
         return {"library": "numpy", "dtypes": [str(X.dtype)]}
@@ -58,6 +68,7 @@ def describe_table(X: Any) -> dict[str, Any]:
 
 
 def describe_dtype(series: Any) -> dict[str, Any]:
+    """Facts about the dtype of a narwhals series, its categories included."""
     native = series.to_native()
     if isinstance(series.dtype, nw.Categorical | nw.Enum):
         ordered = bool(getattr(native.dtype, "ordered", False))
@@ -68,6 +79,7 @@ def describe_dtype(series: Any) -> dict[str, Any]:
 
 
 def restore_table(frame: Any, facts: dict[str, Any]) -> Any:
+    """Bring a frame that was read back into the container and dtypes it was saved from."""
     if facts["library"] == "numpy":
         return frame.to_native().to_numpy().astype(facts["dtypes"][0])
     names = dict(zip(frame.columns, facts["dtypes"], strict=True))

@@ -37,6 +37,11 @@ class Task(ABC):
     name: ClassVar[str]
     metric_name: ClassVar[str]
 
+    @classmethod
+    @abstractmethod
+    def of(cls, y: NDArray[Any]) -> "Task":
+        """Read what is to be known from outcomes in their working form, and check them."""
+
     @abstractmethod
     def strata(self, y: NDArray[Any]) -> Integers:
         """Stratum of each row, numbered from 0."""
@@ -46,9 +51,7 @@ class Task(ABC):
         """One outcome that stands for several, of shape (1,): a hard label."""
 
     @abstractmethod
-    def cell_labels(
-        self, y: NDArray[Any], weight: Floats, cell: Integers, n_cells: int
-    ) -> Floats:
+    def cell_labels(self, y: NDArray[Any], weight: Floats, cell: Integers, n_cells: int) -> Floats:
         """Mean label of the rows in each cell, of shape (n_cells, n_label_columns)."""
 
     @abstractmethod

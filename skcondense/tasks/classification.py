@@ -61,9 +61,7 @@ class ClassificationTask(Task):
     def typical(self, y: NDArray[Any]) -> NDArray[Any]:
         return self.classes[[np.bincount(self.strata(y)).argmax()]]
 
-    def cell_labels(
-        self, y: NDArray[Any], weight: Floats, cell: Integers, n_cells: int
-    ) -> Floats:
+    def cell_labels(self, y: NDArray[Any], weight: Floats, cell: Integers, n_cells: int) -> Floats:
         total = np.zeros((n_cells, len(self.classes)))
         np.add.at(total, (cell, self.strata(y)), weight)
         return total / total.sum(axis=1, keepdims=True)

@@ -57,9 +57,7 @@ class RegressionTask(Task):
     def typical(self, y: NDArray[Any]) -> NDArray[Any]:
         return y.mean(keepdims=True)
 
-    def cell_labels(
-        self, y: NDArray[Any], weight: Floats, cell: Integers, n_cells: int
-    ) -> Floats:
+    def cell_labels(self, y: NDArray[Any], weight: Floats, cell: Integers, n_cells: int) -> Floats:
         total = np.bincount(cell, weight * y, minlength=n_cells)
         return (total / np.bincount(cell, weight, minlength=n_cells))[:, np.newaxis]
 

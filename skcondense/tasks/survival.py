@@ -76,9 +76,7 @@ class SurvivalTask(Task):
         third = 1 + (3 * band) // self.n_bands
         return np.where(event, third, 0).astype(np.intp)
 
-    def cell_labels(
-        self, y: NDArray[Any], weight: Floats, cell: Integers, n_cells: int
-    ) -> Floats:
+    def cell_labels(self, y: NDArray[Any], weight: Floats, cell: Integers, n_cells: int) -> Floats:
         """Actuarial life table of each cell, its hazards shrunk towards the whole table's."""
         events, exposed = self._life_table(y, weight, cell, n_cells)
         overall = events.sum(axis=0) / np.maximum(exposed.sum(axis=0), 1e-12)
@@ -153,8 +151,7 @@ class SurvivalTask(Task):
     def teacher_labels(self, fitted: Any, Z: Floats) -> Floats:
         bands = np.eye(self.n_bands)
         hazard = [
-            fitted.predict_proba(np.hstack([Z, np.tile(band, (len(Z), 1))]))[:, 1]
-            for band in bands
+            fitted.predict_proba(np.hstack([Z, np.tile(band, (len(Z), 1))]))[:, 1] for band in bands
         ]
         return _outcomes(np.clip(np.stack(hazard, axis=1), FLOOR, 1 - FLOOR))
 
@@ -172,7 +169,9 @@ class SurvivalTask(Task):
         earlier = event[:, None] & (time[:, None] < time[None, anchor])
         later = event[None, anchor] & (time[None, anchor] < time[:, None])
         gap = prediction[:, None] - prediction[None, anchor]
-        wrong = np.where(earlier, gap < 0, later & (gap > 0)) + 0.5 * ((gap == 0) & (earlier | later))
+        wrong = np.where(earlier, gap < 0, later & (gap > 0)) + 0.5 * (
+            (gap == 0) & (earlier | later)
+        )
         return wrong.sum(axis=1) / np.maximum((earlier | later).sum(axis=1), 1)
 
     def metric(self, fitted: Any, X: Any, y: NDArray[Any]) -> float:

@@ -1,4 +1,4 @@
-"""Outcomes in and out: which task is it, and in which container does `y` travel?"""
+"""Outcomes in and out: which task `y` belongs to, and in which container it travels."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -21,7 +21,7 @@ def to_signed_time(y: NDArray[Any]) -> NDArray[np.float64]:
     -------
     ndarray of shape (n_rows,)
     """
-    event, time = (y[field] for field in y.dtype.names)
+    event, time = (y[field] for field in y.dtype.names or ())
     return np.where(event, time, -time)
 
 
@@ -38,7 +38,7 @@ def to_bounds(y: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]
     lower, upper : ndarrays of shape (n_rows,)
         Equal for events; the upper bound of a censored time is infinite.
     """
-    event, time = (y[field] for field in y.dtype.names)
+    event, time = (y[field] for field in y.dtype.names or ())
     return time.astype(np.float64), np.where(event, time, np.inf)
 
 

@@ -1,0 +1,131 @@
+"""The command line, as a user types it."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from skcondense import CondensedSet
+from skcondense.cli import main
+
+
+@pytest.fixture
+def table(tmp_path):
+    rng = np.random.default_rng(0)
+    n = 120
+    frame = pd.DataFrame(
+        {
+            "age": rng.integers(20, 90, n),
+            "lab é": rng.normal(size=n).round(3),
+            "sex": rng.choice(["f", "m"], n),
+        }
+    )
+    frame.loc[::9, "lab é"] = np.nan
+    frame["ill"] = (frame["age"] + rng.normal(0, 10, n) > 55).astype(int)
+    frame["time"] = rng.exponential(100 - frame["age"]).round(2) + 0.1
+    frame["event"] = rng.random(n) < 0.5
+    return frame
+
+
+@pytest.fixture
+def path(table, tmp_path):
+    path = tmp_path / "table.csv"
+    table.drop(columns=["time", "event"]).to_csv(path, index=False)
+    return path
+
+
+def run(*args):
+    return main([str(arg) for arg in args])
+
+
+def test_schema_condense_evaluate(path, tmp_path, capsys):
+    schema, out = tmp_path / "schema.json", tmp_path / "out"
+    assert run("schema", path, "-o", schema, "--exclude", "ill") == 0
+    assert len(json.loads(schema.read_text())["columns"]) == 3
+    condense = ["condense", path, "--target", "ill", "--schema", schema, "--method", "cluster"]
+    assert run(*condense, "--n-prototypes", 10, "--seed", 0, "-o", out) == 0
+    condensed = CondensedSet.load(out)
+    assert condensed.n_prototypes == 10
+    assert list(condensed.X.columns) == ["age", "lab é", "sex"]
+    assert run("evaluate", out, "--test", path, "--train", path) == 0
+    shown = capsys.readouterr().out
+    assert "10 prototypes" in shown
+    assert "all 120 real rows" in shown
+
+
+@pytest.mark.parametrize("method", ["random", "herding"])
+def test_parquet(method, table, tmp_path):
+    path = tmp_path / "table.parquet"
+    table.drop(columns=["time", "event"]).to_parquet(path)
+    out = tmp_path / "out"
+    args = ["--method", method, "--n-prototypes", 6, "--format", "parquet", "-o", out]
+    assert run("condense", path, "--target", "ill", *args) == 0
+    assert CondensedSet.load(out).n_prototypes == 6
+
+
+def test_survival(table, tmp_path):
+    path, out = tmp_path / "table.csv", tmp_path / "out"
+    table.drop(columns=["ill"]).to_csv(path, index=False)
+    outcome = ["--time", "time", "--event", "event"]
+    assert (
+        run("condense", path, *outcome, "--method", "cluster", "--n-prototypes", 8, "-o", out) == 0
+    )
+    assert CondensedSet.load(out).task == "survival"
+    assert run("evaluate", out, "--test", path) == 0
+
+
+def test_nothing_is_overwritten(path, tmp_path, capsys):
+    schema = tmp_path / "schema.json"
+    schema.write_text("mine")
+    assert run("schema", path, "-o", schema) == 2
+    assert schema.read_text() == "mine"
+    assert "--force" in capsys.readouterr().err
+    assert run("schema", path, "-o", schema, "--force") == 0
+    assert schema.read_text() != "mine"
+
+
+@pytest.mark.parametrize(
+    ("content", "args", "message"),
+    [
+        (None, ["--target", "y"], "no file"),
+        ("", ["--target", "y"], "empty"),
+        ("a,y\n", ["--target", "y"], "rows and columns"),
+        ("a,y\n1,0\n2,1\n", ["--target", "z"], "no column"),
+        ("a,y\n1,0\n2,0\n", ["--target", "y"], "two classes"),
+        ("a,y\n1,0\n2,1\n", [], "--target COLUMN"),
+        ("a,y\n1,0\n2,1\n", ["--target", "y"], "n_prototypes=100"),
+        ('a,y\n"1,0\n2,1\n', ["--target", "y"], "cannot be read"),
+        ("a,t,e\n1,-1,1\n2,3,0\n", ["--time", "t", "--event", "e"], "negative"),
+        ("a,t,e\n1,1,0\n2,3,0\n", ["--time", "t", "--event", "e"], "censored"),
+        ("a,t,e\n1,1,7\n2,3,0\n", ["--time", "t", "--event", "e"], "0/1"),
+    ],
+)
+def test_bad_input_is_one_line(content, args, message, tmp_path, capsys):
+    path = tmp_path / "table.csv"
+    if content is not None:
+        path.write_text(content)
+    assert run("condense", path, *args, "--method", "cluster", "-o", tmp_path / "out") == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_demo(tmp_path, capsys, monkeypatch):
+    from skcondense import cli
+
+    class Quick(cli.ZeroOrderCondenser):
+        def __init__(self, estimator, **params):
+            params |= {"n_candidates": 2, "n_exchanges": 1, "max_iter": 1, "n_jobs": None}
+            super().__init__(estimator[0], **params)
+
+        def __repr__(self):
+            return "Quick"
+
+    monkeypatch.setattr(cli, "ZeroOrderCondenser", Quick)
+    assert run("demo", "-o", tmp_path) == 0
+    assert "30 condensed rows" in capsys.readouterr().out
+    assert (tmp_path / "utility.png").stat().st_size > 1000
+    assert CondensedSet.load(tmp_path).n_prototypes == 30
+    assert run("demo", "-o", tmp_path) == 2
