@@ -55,7 +55,7 @@ def cluster(
     """k-means cells of at least three rows each, where the number of rows allows it.
 
     Cells that come out smaller are dissolved into their neighbours, and the largest cells are
-    split in their place.
+    split in their place. Where none is large enough, several give rows away.
 
     Parameters
     ----------
@@ -84,9 +84,10 @@ def cluster(
         nearest = NearestNeighbors(n_neighbors=1).fit(centres)
         cell[homeless] = nearest.kneighbors(geometry[homeless], return_distance=False)[:, 0]
     for new in range(int(cell.max()) + 1, n_clusters):
-        if np.bincount(cell).max() < 2 * smallest:
-            break
-        _split_largest(geometry, cell, new)
+        if np.bincount(cell).max() >= 2 * smallest:
+            _split_largest(geometry, cell, new)
+        else:
+            _gather_spare(geometry, cell, new, smallest)
     return cell
 
 
@@ -110,6 +111,19 @@ def _split_largest(geometry: NDArray[Any], cell: NDArray[np.intp], new: int) -> 
     widest = spread.var(axis=0).argmax()
     order = rows[np.argsort(spread[:, widest], kind="stable")]
     cell[order[len(order) // 2 :]] = new
+
+
+def _gather_spare(geometry: NDArray[Any], cell: NDArray[np.intp], new: int, smallest: int) -> None:
+    """Form a cell of rows that others can spare, close to one of them, in place."""
+    spare = np.bincount(cell) - smallest
+    seed = np.flatnonzero(cell == spare.argmax())[0]
+    distance = ((geometry - geometry[seed]) ** 2).sum(axis=1)
+    chosen: list[int] = []
+    for row in np.argsort(distance, kind="stable").tolist():
+        if len(chosen) < smallest and spare[cell[row]] > 0:
+            spare[cell[row]] -= 1
+            chosen.append(row)
+    cell[chosen] = new
 
 
 def means_of(

@@ -68,10 +68,11 @@ class _NumberCodec:
         if self.column.bounds[0] == self.column.bounds[1]:
             return np.full(len(codes), values[0])
         numbers = np.interp(codes[:, 0], knots, values)
+        low, high = self.column.bounds
         if self.column.kind == "integer":
-            low, high = self.column.bounds
-            numbers = np.clip(np.round(numbers), np.ceil(low), np.floor(high))
-        return numbers
+            return np.clip(np.round(numbers), np.ceil(low), np.floor(high))
+        # Interpolation may miss a bound by a rounding error.
+        return np.clip(numbers, low, high)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ geometry in which rows are condensed and the set of values that may ever leave.
 """
 
 import json
+import math
 import warnings
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
@@ -356,6 +357,11 @@ def _infer_numbers(name: str, present: NDArray[np.float64], missing: bool) -> Co
         )
     integral = bool((present == np.round(present)).all())
     low, high = float(present.min()), float(present.max())
+    # ColumnSchema would refuse them too, but show the bounds, which are cells here.
+    if not math.isfinite(high - low):
+        raise SchemaError(
+            f"Column {name!r} spans more than a 64-bit float can hold (1.8e308). Rescale it."
+        )
     if integral and low < high and ((present == low) | (present == high)).all():
         categories = (int(low), int(high))
         return ColumnSchema(name=name, kind="binary", categories=categories, missing=missing)

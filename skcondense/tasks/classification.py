@@ -40,7 +40,6 @@ class ClassificationTask(Task):
     @classmethod
     def of(cls, y: NDArray[Any]) -> "ClassificationTask":
         """Read the classes from `y`."""
-        check_classification_targets(y)
         try:
             classes = np.unique(y)
         except TypeError as error:
@@ -48,6 +47,7 @@ class ClassificationTask(Task):
                 "Class labels must be of one type that can be sorted. Got a mixture, for example "
                 "text and numbers. Convert y to one type."
             ) from error
+        check_classification_targets(y)
         if len(classes) < 2:
             raise TargetError(
                 f"Classification needs at least two classes. Got {len(classes)} class. "

@@ -45,8 +45,9 @@ class RegressionTask(Task):
                 "Regression needs an outcome that varies. Got one distinct value. "
                 "Check the target column."
             )
-        if not np.isfinite(high - low):
-            raise TargetError("The outcome spans more than a 64-bit float can hold. Rescale y.")
+        # Means are sums first, and a sum that overflows would end up as the largest outcome.
+        if not np.isfinite([high - low, max(-low, high) * len(y)]).all():
+            raise TargetError("Outcomes add up to more than a 64-bit float can hold. Rescale y.")
         inner = np.linspace(0, 1, N_STRATA + 1)[1:-1]
         edges = np.unique(np.quantile(y, inner))
         return cls((low, high), edges[(edges > low) & (edges <= high)])

@@ -101,7 +101,7 @@ def resolve_task(task: str, y: Any) -> tuple[Task, NDArray[Any]]:
         task = "regression" if _looks_continuous(values) else "classification"
     if task == "classification":
         return ClassificationTask.of(values), values
-    values = values.astype(np.float64)
+    values = _as_floats(values)
     return RegressionTask.of(values), values
 
 
@@ -119,6 +119,11 @@ def _survival(y: Any) -> tuple[Task, NDArray[Any]]:
             "A survival outcome must be a structured array with an event indicator (bool) and a "
             "time (float), or a frame with these two columns. Got dtype "
             f"{y.dtype}. Build it with sksurv.util.Surv.from_arrays(event, time)."
+        )
+    if not np.isin(y[names[0]], (0, 1)).all():
+        raise TargetError(
+            f"The event field {names[0]!r} must be True/False or 0/1. "
+            "Recode it: 1 where the event was observed, 0 where the row was censored."
         )
     return SurvivalTask.of(y), y
 
@@ -157,6 +162,17 @@ def _values(y: Any) -> NDArray[Any]:
     if values.dtype.kind in "fc":
         assert_all_finite(values, input_name="y")
     return values
+
+
+def _as_floats(values: NDArray[Any]) -> NDArray[np.float64]:
+    try:
+        return values.astype(np.float64)
+    except (TypeError, ValueError):
+        # numpy's message shows the value.
+        raise TargetError(
+            f"A regression outcome must hold numbers. Got dtype {values.dtype}. Convert y, or "
+            "choose another task."
+        ) from None
 
 
 def _looks_continuous(values: NDArray[Any]) -> bool:

@@ -11,6 +11,7 @@ from sklearn.utils.validation import has_fit_parameter
 from skcondense.exceptions import WeightsNotSupportedError
 from skcondense.table import take_rows
 from skcondense.tasks import xgboost_survival
+from skcondense.tasks.xgboost_survival import last_step
 
 __all__ = ["Weights", "fit_weighted", "replicate"]
 
@@ -65,8 +66,8 @@ def fit_weighted(
         rows = replicate(sample_weight)
         return _fit(estimator, take_rows(X, rows), y[rows], {})
     raise WeightsNotSupportedError(
-        f"{_last(estimator).__class__.__name__} takes no sample_weight, but condensed rows are "
-        'weighted. Pass weights="replicate" to repeat rows in proportion to their weights, or '
+        f"{last_step(estimator).__class__.__name__} takes no sample_weight, but condensed rows "
+        'are weighted. Pass weights="replicate" to repeat rows in proportion to their weights, or '
         'weights="uniform" to ignore the weights.'
     )
 
@@ -86,11 +87,7 @@ def replicate(sample_weight: NDArray[np.float64]) -> NDArray[np.intp]:
 
 def takes_weights(estimator: Any) -> bool:
     """Whether `fit` of the estimator, or of a Pipeline's last step, takes ``sample_weight``."""
-    return bool(has_fit_parameter(_last(estimator), "sample_weight"))
-
-
-def _last(estimator: Any) -> Any:
-    return _last(estimator[-1]) if isinstance(estimator, Pipeline) else estimator
+    return bool(has_fit_parameter(last_step(estimator), "sample_weight"))
 
 
 def _weight_kwargs(estimator: Any, sample_weight: NDArray[np.float64]) -> dict[str, Any]:
@@ -101,6 +98,6 @@ def _weight_kwargs(estimator: Any, sample_weight: NDArray[np.float64]) -> dict[s
 
 
 def _fit(estimator: Any, X: Any, y: NDArray[Any], kwargs: dict[str, Any]) -> Any:
-    if y.dtype.names is not None and xgboost_survival.is_survival(_last(estimator)):
+    if y.dtype.names is not None and xgboost_survival.is_survival(last_step(estimator)):
         return xgboost_survival.fit(estimator, X, y, kwargs)
     return estimator.fit(X, y, **kwargs)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
-__all__ = ["fit", "is_survival", "risk_score", "to_bounds", "to_signed_time"]
+__all__ = ["fit", "is_survival", "last_step", "risk_score", "to_bounds", "to_signed_time"]
 
 
 def to_signed_time(y: NDArray[Any]) -> NDArray[np.float64]:
@@ -54,16 +54,30 @@ def is_survival(estimator: Any) -> bool:
 
 def fit(estimator: Any, X: Any, y: NDArray[Any], kwargs: dict[str, Any]) -> Any:
     """Fit an XGBoost survival model, or a Pipeline that ends in one, to a structured `y`."""
-    last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+    last = last_step(estimator)
     if last.objective == "survival:cox":
         return estimator.fit(X, to_signed_time(y), **kwargs)
-    if isinstance(estimator, Pipeline):
+    X = _fit_steps_before(estimator, X, to_signed_time(y))
+    _fit_aft(last, X, y, next(iter(kwargs.values()), None))
+    return estimator
+
+
+def last_step(estimator: Any) -> Any:
+    """The estimator itself, or the last step of a Pipeline, however deep."""
+    return last_step(estimator[-1]) if isinstance(estimator, Pipeline) else estimator
+
+
+def _fit_steps_before(estimator: Any, X: Any, y: NDArray[Any]) -> Any:
+    """Fit all but the last step, in place, and return what reaches it."""
+    if not isinstance(estimator, Pipeline):
+        return X
+    if len(estimator) > 1:
         # Slices share their steps with the Pipeline, so that both parts end up fitted.
-        X = estimator[:-1].fit_transform(X)
-    return _fit_aft(last, X, y, next(iter(kwargs.values()), None)) and estimator
+        X = estimator[:-1].fit_transform(X, y)
+    return _fit_steps_before(estimator[-1], X, y)
 
 
-def _fit_aft(estimator: Any, X: Any, y: NDArray[Any], sample_weight: Any) -> Any:
+def _fit_aft(estimator: Any, X: Any, y: NDArray[Any], sample_weight: Any) -> None:
     """Train through the native interface: the scikit-learn one cannot express two bounds."""
     import xgboost
 
@@ -75,12 +89,11 @@ def _fit_aft(estimator: Any, X: Any, y: NDArray[Any], sample_weight: Any) -> Any
         estimator.get_xgb_params(), data, num_boost_round=estimator.get_num_boosting_rounds()
     )
     estimator.load_model(booster.save_raw("ubj"))
-    return estimator
 
 
 def risk_score(estimator: Any, X: Any) -> NDArray[np.float64]:
     """Risk score of any survival model: greater means an earlier event."""
-    last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+    last = last_step(estimator)
     predicted = np.asarray(estimator.predict(X), dtype=np.float64).ravel()
     is_time = is_survival(last) and last.objective == "survival:aft"
     return -predicted if is_time else predicted

@@ -1,0 +1,300 @@
+"""What each condenser does beyond the common contract."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.tree import DecisionTreeClassifier
+
+from skcondense import ClusterCondenser, HerdingCondenser, RandomCondenser, ZeroOrderCondenser
+from skcondense.condensers.grouping import cluster
+from skcondense.condensers.teacher import FoldTeacher
+from skcondense.exceptions import TargetError, WeightsNotSupportedError
+
+N = 200
+draw = np.random.default_rng(0)
+X = draw.normal(size=(N, 4))
+Y = (X[:, 0] + X[:, 1] + 0.5 * draw.normal(size=N) > 0.8).astype(int)
+LINEAR = LogisticRegression()
+TREE = DecisionTreeClassifier(max_depth=3)
+CHEAP = {
+    "n_prototypes": 10,
+    "n_candidates": 3,
+    "n_exchanges": 2,
+    "max_iter": 4,
+    "n_directions": 2,
+    "teacher": LINEAR,
+    "random_state": 0,
+}
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(1)
+
+
+def zero_order(estimator=TREE, **params):
+    return ZeroOrderCondenser(estimator, **{**CHEAP, **params})
+
+
+@pytest.mark.parametrize(
+    ("allocation", "expected"),
+    [("balanced", [10, 10]), ("proportional", None), ({0: 15, 1: 5}, [15, 5])],
+)
+def test_allocation(allocation, expected):
+    found = RandomCondenser(20, allocation=allocation, random_state=0).condense(X, Y)
+    if expected is None:
+        ones = round(20 * Y.mean())
+        expected = [20 - ones, ones]
+    assert np.bincount(found.y).tolist() == expected
+    np.testing.assert_allclose(np.bincount(found.y, found.sample_weight), np.bincount(Y))
+
+
+@pytest.mark.parametrize(
+    "condenser",
+    [
+        RandomCondenser(10),
+        ClusterCondenser(10),
+        ClusterCondenser(10, labels="hard"),
+        HerdingCondenser(10, n_pool=50),
+        zero_order(),
+    ],
+    ids=["random", "cluster", "hard cluster", "herding", "zero-order"],
+)
+def test_weight_zero_is_absence(condenser):
+    condenser = clone(condenser).set_params(random_state=0)
+    weight = np.ones(N)
+    weight[:30] = 0
+    outlier = X.copy()
+    outlier[0] = 1e6
+    with_zeros = condenser.condense(outlier, Y, sample_weight=weight)
+    without = condenser.condense(X[30:], Y[30:])
+    assert with_zeros.to_frame().equals(without.to_frame())
+
+
+def test_caller_weights_shift_the_classes():
+    weight = np.where(Y == 1, 9.0, 1.0)
+    found = ClusterCondenser(10, random_state=0).condense(X, Y, sample_weight=weight)
+    share = np.average(found.y, weights=found.sample_weight)
+    assert share == pytest.approx(np.average(Y, weights=weight), abs=0.01)
+    assert found.sample_weight.sum() == pytest.approx(weight.sum())
+
+
+@pytest.mark.parametrize("n_clusters", [5, 20, 40, 60, 66])
+def test_cells_have_three_rows(n_clusters, rng):
+    points = rng.standard_t(1, size=(N, 3))
+    cell = cluster(points, n_clusters, np.random.default_rng(0))
+    sizes = np.bincount(cell)
+    assert sizes.min() >= 3
+    assert len(sizes) == n_clusters
+
+
+@pytest.mark.parametrize(
+    "condenser",
+    [
+        ClusterCondenser(12),
+        ClusterCondenser(12, labels="hard"),
+        HerdingCondenser(12, n_pool=N),
+        zero_order(init="clusters", max_iter=0),
+    ],
+    ids=["cluster", "hard cluster", "herding", "zero-order"],
+)
+def test_groups_are_whole_patients(condenser, rng):
+    patients = np.repeat(np.arange(N // 5), 5)
+    rows = rng.normal(size=(N, 4))
+    rows[:5] += 100
+    y = np.repeat(np.arange(N // 5) % 2, 5)
+
+    def furthest(**params):
+        seeded = [clone(condenser).set_params(random_state=seed) for seed in range(4)]
+        return max(c.condense(rows, y, **params).X.max() for c in seeded)
+
+    alone, together = furthest(), furthest(groups=patients)
+    # The rows of the far patient are a group of their own, unless patients are counted.
+    assert alone > 95
+    assert together < 60
+
+
+def test_teacher_folds_keep_patients_together():
+    patients = np.arange(N) // 5
+    table, _ = ClusterCondenser()._private_table(X, Y, None, patients)
+    fold = FoldTeacher(table, [LINEAR], seed=0).fold
+    assert len(np.unique(fold)) == 5
+    assert all(len(np.unique(fold[patients == p])) == 1 for p in range(N // 5))
+
+
+def test_teacher_labels_are_out_of_fold(rng):
+    noise = rng.integers(0, 2, N)
+    memory = KNeighborsClassifier(1)
+    found = RandomCondenser(100, labels="teacher", teacher=memory, random_state=0).condense(
+        X, noise
+    )
+    truth = {tuple(row): label for row, label in zip(X, noise, strict=True)}
+    strongest = found.sample_weight > 1
+    hits = [
+        truth[tuple(r)] == v for r, v in zip(found.X[strongest], found.y[strongest], strict=True)
+    ]
+    # A teacher that had seen the rows would repeat every label of pure noise.
+    assert np.mean(hits) < 0.75
+
+
+def test_real_rows_of_a_single_member_class_cannot_be_taught():
+    y = np.zeros(N, int)
+    y[0] = 1
+    with pytest.raises(TargetError, match="two rows of every class"):
+        RandomCondenser(10, labels="teacher", teacher=LINEAR).fit(X, y)
+
+
+def test_subsample_keeps_the_total_weight():
+    weight = np.where(Y == 1, 3.0, 1.0)
+    found = ClusterCondenser(10, subsample=60, random_state=0).condense(X, Y, sample_weight=weight)
+    assert found.sample_weight.sum() == pytest.approx(weight.sum())
+    few = RandomCondenser(30, subsample=30, random_state=0).condense(X, Y)
+    assert np.bincount(few.y).tolist() == [30 - round(30 * Y.mean()), round(30 * Y.mean())]
+    with pytest.raises(ValueError, match="n_samples = 60"):
+        ClusterCondenser(70, subsample=60, random_state=0).fit(X, Y)
+
+
+def test_herding_matches_the_mean_better_than_chance():
+    def miss(found):
+        return np.linalg.norm(np.average(found.X, axis=0, weights=found.sample_weight) - X.mean(0))
+
+    herded = [miss(HerdingCondenser(20, random_state=s).condense(X, Y)) for s in range(5)]
+    drawn = [miss(RandomCondenser(20, random_state=s).condense(X, Y)) for s in range(5)]
+    assert np.mean(herded) < np.mean(drawn)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"optimize": ["features"]},
+        {"optimize": {"labels"}},
+        {"optimize": ("features", "labels", "weights")},
+        {"optimizer": "random"},
+        {"optimizer": "OnePlusOne"},
+        {"init": "clusters"},
+        {"init": "groups"},
+        {"allocation": "balanced"},
+        {"max_iter": 0},
+        {"n_exchanges": 0, "n_candidates": 1},
+    ],
+    ids=str,
+)
+def test_settings(params):
+    condenser = zero_order(**params)
+    found = condenser.condense(X, Y)
+    assert found.n_prototypes == 10
+    assert not found.contains_real_rows
+    assert condenser.n_iter_ == params.get("max_iter", 4)
+
+
+@pytest.mark.parametrize("init", ["mixed", "clusters"])
+@pytest.mark.parametrize("n_prototypes", [15, 20, 30, 60])
+def test_many_prototypes_of_few_rows(init, n_prototypes):
+    found = zero_order(init=init, n_prototypes=n_prototypes, max_iter=0).condense(X[:60], Y[:60])
+    assert found.n_prototypes == n_prototypes
+
+
+@pytest.mark.parametrize("part", ["features", "labels", "weights"])
+def test_only_the_chosen_part_moves(part):
+    def parts(**params):
+        condenser = zero_order(LINEAR, **params)
+        found = condenser.condense(X, Y)
+        first = np.unique(found.prototype, return_index=True)[1]
+        mass = np.bincount(found.prototype, found.sample_weight)
+        share = np.bincount(found.prototype, found.sample_weight * found.y) / mass
+        return {"features": found.X[first], "labels": share, "weights": mass}
+
+    start = parts(max_iter=0)
+    refined = parts(max_iter=10, optimize=[part], learning_rate=0.5)
+    moved = [name for name in start if not np.allclose(start[name], refined[name], atol=1e-9)]
+    assert moved == [part]
+
+
+def test_mean_over_a_list_of_black_boxes():
+    both = zero_order([TREE, LINEAR], max_iter=0, n_exchanges=0, n_candidates=1)
+    each = [clone(both).set_params(estimator=estimator) for estimator in (TREE, LINEAR)]
+    losses = [c.fit(X, Y).history_["loss"][0] for c in (both, *each)]
+    assert losses[0] == pytest.approx(np.mean(losses[1:]))
+    assert losses[1] != losses[2]
+
+
+def test_real_start_says_so():
+    assert zero_order(init="real").condense(X, Y).contains_real_rows
+
+
+def test_same_result_for_any_number_of_jobs():
+    one, two = (zero_order([TREE, LINEAR], n_jobs=n).condense(X, Y) for n in (1, 2))
+    assert one.to_frame().equals(two.to_frame())
+
+
+def test_history():
+    condenser = zero_order().fit(X, Y)
+    history = pd.DataFrame(condenser.history_)
+    assert history["stage"].unique().tolist() == ["select", "exchange", "refine"]
+    assert history["n_evals"].is_monotonic_increasing
+    # 3 candidates, 2 rounds of exchange and 4 of refinement with 4 candidates, 2 for the gate.
+    assert condenser.n_evals_ == 3 + 4 * (2 + 4) + 2
+
+
+def test_refinement_never_ends_worse_than_it_starts():
+    def loss(condenser):
+        found = condenser.condense(X, Y)
+        model = DecisionTreeClassifier(max_depth=3, random_state=condenser_seed)
+        model.fit(found.X, found.y, found.sample_weight)
+        p = np.clip(model.predict_proba(X)[np.arange(N), Y], 0.02, 0.98)
+        return -np.log(p).mean()
+
+    condenser_seed = 0
+    tree = DecisionTreeClassifier(max_depth=3, random_state=condenser_seed)
+    start = loss(zero_order(tree, max_iter=0))
+    # Steps of fifty radii push rows into the corners; the gate has to fall back to the start.
+    wild = loss(zero_order(tree, max_iter=10, learning_rate=50.0, optimize=["features"]))
+    tame = loss(zero_order(tree, max_iter=30))
+    assert wild <= start + 1e-9
+    assert tame < start
+
+
+def test_callbacks_watch_and_stop():
+    seen = []
+
+    def stop_early(progress):
+        seen.append((progress.stage, progress.n_iter))
+        return progress.stage == "refine" and progress.n_iter == 2
+
+    condenser = zero_order(callbacks=[stop_early]).fit(X, Y)
+    assert condenser.n_iter_ == 2
+    assert seen[-1] == ("refine", 2)
+
+
+def test_black_box_without_weights():
+    with pytest.raises(WeightsNotSupportedError, match="KNeighborsClassifier"):
+        zero_order(KNeighborsClassifier(3)).fit(X, Y)
+    assert (
+        zero_order(KNeighborsClassifier(3), weights="replicate").condense(X, Y).n_prototypes == 10
+    )
+
+
+def test_regression(rng):
+    target = X[:, 0] + 0.1 * rng.normal(size=N)
+    found = zero_order(Ridge(), teacher=Ridge()).condense(X, target)
+    assert found.task == "regression"
+    assert target.min() <= found.y.min() < found.y.max() <= target.max()
+    assert Ridge().fit(found.X, found.y, found.sample_weight).score(X, target) > 0.9
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"optimize": ["everything"]}, "optimize must name some of"),
+        ({"optimize": []}, "optimize must name some of"),
+        ({"estimator": []}, r"Got \[\]"),
+        ({"optimizer": "Gradient"}, "Got 'Gradient'"),
+        ({"n_directions": 0}, "n_directions"),
+    ],
+)
+def test_bad_settings(params, message):
+    with pytest.raises(ValueError, match=message):
+        zero_order(**params).fit(X, Y)
