@@ -1,0 +1,114 @@
+"""Overhead of ZeroOrderCondenser over a bare loop, and what a second worker brings.
+
+Run: python -m tests.benchmarks.speed
+"""
+
+import time
+import warnings
+
+import sklearn
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.datasets import make_classification
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.tree import DecisionTreeClassifier
+
+from skcondense import ZeroOrderCondenser
+from skcondense._threads import single_threaded
+
+N_ROWS, BATCH = 4000, 2000
+
+
+class Timed(ClassifierMixin, BaseEstimator):
+    """A black box that adds up the seconds spent inside it."""
+
+    seconds = 0.0
+    calls = 0
+
+    def __init__(self, inner):
+        self.inner = inner
+
+    def fit(self, X, y, sample_weight=None):
+        start = time.perf_counter()
+        self.inner_ = clone(self.inner).fit(X, y, sample_weight)
+        self.classes_ = self.inner_.classes_
+        Timed.seconds += time.perf_counter() - start
+        return self
+
+    def predict_proba(self, X):
+        start = time.perf_counter()
+        proba = self.inner_.predict_proba(X)
+        Timed.seconds += time.perf_counter() - start
+        Timed.calls += 1
+        return proba
+
+    def predict(self, X):
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+
+class FiftyMilliseconds(DecisionTreeClassifier):
+    """A tree whose fit takes 50 ms of processor time."""
+
+    def fit(self, X, y, sample_weight=None):
+        stop = time.process_time() + 0.05
+        super().fit(X, y, sample_weight)
+        while time.process_time() < stop:
+            pass
+        return self
+
+
+def search(estimator, n_jobs=None, max_iter=30):
+    # One candidate and a plain teacher: what is timed is the search, not the start.
+    return ZeroOrderCondenser(
+        estimator, n_candidates=2, n_exchanges=5, max_iter=max_iter, batch_size=BATCH,
+        teacher=LogisticRegression(), n_jobs=n_jobs, random_state=0,
+    )  # fmt: skip
+
+
+def overhead(name, estimator, X, y):
+    condenser = search(Timed(estimator))
+    Timed.seconds, Timed.calls = 0.0, 0
+    start = time.perf_counter()
+    condenser.fit(X, y)
+    whole = time.perf_counter() - start
+    # The same number of fits and predictions on rows of the same size, in a bare loop.
+    rows, labels = condenser.X_condensed_, condenser.y_condensed_
+    weight = condenser.sample_weight_
+    start = time.perf_counter()
+    with (
+        single_threaded(),
+        sklearn.config_context(assume_finite=True, skip_parameter_validation=True),
+    ):
+        for _ in range(condenser.n_evals_):
+            clone(estimator).fit(rows, labels, weight).predict_proba(X[:BATCH])
+    bare = time.perf_counter() - start
+    print(
+        f"{name:10s} fit {whole:6.2f} s, bare loop {bare:6.2f} s, ratio {whole / bare:.2f}; "
+        f"{condenser.n_evals_} evaluations"
+    )
+
+
+def workers(X, y):
+    seconds = []
+    for n_jobs in (1, 2):
+        start = time.perf_counter()
+        search(FiftyMilliseconds(max_depth=4), n_jobs=n_jobs).fit(X, y)
+        seconds.append(time.perf_counter() - start)
+    print(f"50 ms fits: one worker {seconds[0]:.1f} s, two {seconds[1]:.1f} s, "
+          f"speed-up {seconds[0] / seconds[1]:.2f}")  # fmt: skip
+
+
+def main():
+    warnings.simplefilter("ignore")
+    X, y = make_classification(N_ROWS, 20, random_state=0)
+    for name, estimator in {
+        "tree": DecisionTreeClassifier(max_depth=5),
+        "logistic": LogisticRegression(),
+        "forest": RandomForestClassifier(50),
+    }.items():
+        overhead(name, estimator, X, y)
+    workers(X, y)
+
+
+if __name__ == "__main__":
+    main()
