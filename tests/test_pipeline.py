@@ -23,6 +23,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 from sksurv.ensemble import RandomSurvivalForest
 from sksurv.linear_model import CoxPHSurvivalAnalysis
+from xgboost import XGBRegressor
 
 from skcondense import (
     ClusterCondenser,
@@ -35,6 +36,7 @@ from skcondense import (
     make_pipeline,
 )
 from skcondense.exceptions import WeightsNotSupportedError
+from skcondense.tasks import resolve_task
 
 N = 240
 rng = np.random.default_rng(0)
@@ -265,3 +267,11 @@ def test_preprocessing_inside_the_black_box():
     model = CondensedEstimator(black_box, condenser).fit(frame, pd.Series(Y, name="ill"))
     assert (model.condenser_.X_condensed_.dtypes == frame.dtypes).all()
     assert model.score(frame, Y) > 0.8
+
+
+@pytest.mark.parametrize("objective", ["survival:cox", "survival:aft"])
+def test_risks_keep_their_direction_inside_meta_estimators(objective):
+    task, y = resolve_task("auto", SURVIVAL)
+    inner = XGBRegressor(objective=objective, n_estimators=20)
+    model = CondensedEstimator(sklearn_pipeline(StandardScaler(), inner), CLUSTER)
+    assert task.metric(model.fit(X, y), X, y) > 0.6

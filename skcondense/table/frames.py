@@ -144,7 +144,7 @@ def check_table(X: Any) -> Any:
 
 def _read_array(values: NDArray[Any]) -> Column:
     if values.dtype.kind in "fiub":
-        numbers = values.astype(np.float64)
+        numbers = values.astype(np.float64, copy=False)
         return Column(numbers, np.isnan(numbers))
     return _read_objects(values.tolist())
 

@@ -94,6 +94,9 @@ def _fit_aft(estimator: Any, X: Any, y: NDArray[Any], sample_weight: Any) -> Non
 def risk_score(estimator: Any, X: Any) -> NDArray[np.float64]:
     """Risk score of any survival model: greater means an earlier event."""
     last = last_step(estimator)
+    while hasattr(last, "estimator_") or hasattr(last, "best_estimator_"):
+        # A meta-estimator predicts what its inner estimator predicts.
+        last = last_step(getattr(last, "best_estimator_", None) or last.estimator_)
     predicted = np.asarray(estimator.predict(X), dtype=np.float64).ravel()
     is_time = is_survival(last) and last.objective == "survival:aft"
     return -predicted if is_time else predicted
