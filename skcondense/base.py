@@ -174,6 +174,8 @@ class DatasetCondenser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, me
         check_consistent_length(X, values, groups)
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         groups = None if groups is None else column_or_1d(groups)
+        if not weight.any():
+            raise ValueError("sample_weight must have at least one non-zero entry. Got zeros only.")
         if not weight.all():
             # A row without weight must not even shape the schema.
             rows = np.flatnonzero(weight)

@@ -95,7 +95,10 @@ def test_round_trip(X):
         assert_frame_equal(back, X)
     else:
         assert back.dtype == X.dtype
-        before, after = (pd.DataFrame(table).infer_objects() for table in (X, back))
+        before, after = (
+            pd.DataFrame([[np.nan if cell is None else cell for cell in row] for row in table])
+            for table in (X.tolist(), back.tolist())
+        )
         pd.testing.assert_frame_equal(after, before, rtol=1e-6, atol=1e-6)
 
 
