@@ -117,6 +117,9 @@ def _losses(
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore")
+        # One copy serves all candidates, since fit starts afresh; a copy each costs more than
+        # the fit of a small tree.
+        estimators = [clone(estimator) for estimator in estimators]
         return np.array(
             [
                 np.mean([_loss(e, candidate, X, y, weight, task, weights) for e in estimators])
@@ -134,15 +137,18 @@ def _loss(
     task: Task,
     weights: Any,
 ) -> float:
-    fitted = fit_weighted(clone(estimator), candidate.X, candidate.y, candidate.weight, weights)
+    fitted = fit_weighted(estimator, candidate.X, candidate.y, candidate.weight, weights)
     return float(np.average(task.loss(task.predict(fitted, X), y), weights=weight))
 
 
 def _seeded(estimator: Any, seed: int) -> Any:
     estimator = clone(estimator)
+    params = estimator.get_params()
+    # Candidates must not continue from each other.
+    warm = [name for name in params if name.rpartition("__")[2] == "warm_start"]
     unset = [
         name
-        for name, value in estimator.get_params().items()
+        for name, value in params.items()
         if value is None and name.rpartition("__")[2] == "random_state"
     ]
-    return estimator.set_params(**dict.fromkeys(unset, seed))
+    return estimator.set_params(**dict.fromkeys(unset, seed), **dict.fromkeys(warm, False))
