@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import (
     _check_sample_weight,
@@ -234,7 +234,7 @@ class DatasetCondenser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, me
             prototype=self.prototype_,
             schema=self.schema_,
             task=self.task_.name,
-            method=" ".join(repr(self).split()),
+            method=" ".join(repr(clone(self).set_params(schema=None)).split()),
             real_row_matches=self.real_row_matches_,
         )
 

@@ -157,6 +157,12 @@ def _condense(args: argparse.Namespace) -> None:
     schema = TableSchema.load(args.schema) if args.schema else None
     frame = _read(args.input)
     outcome = _outcome_columns(args)
+    listed = [name for name in outcome if schema is not None and name in schema.names]
+    if listed:
+        raise ValueError(
+            f"The schema lists the outcome {listed} among the features. Remove it from the schema, "
+            f"or write the schema anew with --exclude {' '.join(listed)}."
+        )
     groups = frame[_present(frame, [args.groups])[0]] if args.groups else None
     y = frame[_present(frame, outcome)]
     y = y if len(outcome) == 2 else y[outcome[0]]

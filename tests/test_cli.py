@@ -115,15 +115,13 @@ def test_bad_input_is_one_line(content, args, message, tmp_path, capsys):
 def test_demo(tmp_path, capsys, monkeypatch):
     from skcondense import cli
 
-    class Quick(cli.ZeroOrderCondenser):
-        def __init__(self, estimator, **params):
-            params |= {"n_candidates": 2, "n_exchanges": 1, "max_iter": 1, "n_jobs": None}
-            super().__init__(estimator[0], **params)
+    whole = cli.ZeroOrderCondenser
 
-        def __repr__(self):
-            return "Quick"
+    def quick(estimators, **params):
+        params |= {"n_candidates": 2, "n_exchanges": 1, "max_iter": 1, "n_jobs": None}
+        return whole(estimators[0], **params)
 
-    monkeypatch.setattr(cli, "ZeroOrderCondenser", Quick)
+    monkeypatch.setattr(cli, "ZeroOrderCondenser", quick)
     assert run("demo", "-o", tmp_path) == 0
     assert "30 condensed rows" in capsys.readouterr().out
     assert (tmp_path / "utility.png").stat().st_size > 1000

@@ -298,3 +298,13 @@ def test_regression(rng):
 def test_bad_settings(params, message):
     with pytest.raises(ValueError, match=message):
         zero_order(**params).fit(X, Y)
+
+
+@pytest.mark.parametrize("n_rare", [1, 2])
+def test_a_rare_class_does_not_give_its_patient_away(n_rare):
+    y = np.zeros(N, int)
+    y[:n_rare] = 1
+    assert not HerdingCondenser(10, random_state=0).condense(X, y).contains_real_rows
+    assert not ClusterCondenser(10, random_state=0).condense(X, y).contains_real_rows
+    with pytest.raises(ValueError, match="would be a patient's row"):
+        ClusterCondenser(10, labels="hard").fit(X, y)

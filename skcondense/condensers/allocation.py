@@ -37,10 +37,17 @@ def allocate(
     Raises
     ------
     ValueError
-        If the counts contradict the strata or the total.
+        If a stratum has fewer than `smallest` rows, or the counts contradict the strata or the
+        total.
     """
     strata, rows = np.unique(table.strata, return_counts=True)
-    room = np.maximum(rows // smallest, 1)
+    if rows.min() < smallest:
+        raise ValueError(
+            f"A class (or band of the outcome) has {rows.min()} row(s), and a prototype is the "
+            f"mean of at least {smallest}: its only prototype would be a patient's row. Merge the "
+            "class with another, or use labels that are not confined to a class."
+        )
+    room = rows // smallest
     if isinstance(allocation, Mapping):
         return _declared(allocation, n_prototypes, table, strata, room)
     if n_prototypes < len(strata):

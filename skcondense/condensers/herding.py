@@ -106,10 +106,12 @@ class HerdingCondenser(DatasetCondenser):
         ).fit(table.Z)
         chosen, outcomes, weights = [], [], []
         for stratum, count in counts.items():
-            part = table.take(np.flatnonzero(table.strata == stratum))
+            members = np.flatnonzero(table.strata == stratum)
+            part = table.take(members)
             n_pool = min(len(part), max(self.n_pool * count // self.n_prototypes, count))
             seeds, _ = draw_rows(part, {stratum: n_pool}, rng)
-            pool = group_means(part, seeds, part.Z)
+            # Neighbours come from all strata: a small class must not average one patient.
+            pool = group_means(table, members[seeds], table.Z)
             goal = np.average(features.transform(part.Z), axis=0, weights=part.weight)
             picked = _herd(features.transform(pool), goal, count)
             chosen.append(pool[picked])

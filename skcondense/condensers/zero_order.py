@@ -38,7 +38,7 @@ class ZeroOrderCondenser(DatasetCondenser):
         Number of synthetic feature rows.
     optimize : collection of {"features", "labels", "weights"}, default=("labels", "weights")
         What refinement moves. Labels and weights transfer between estimators and act smoothly
-        even on trees; features fit one estimator better and others worse.
+        on the leaves of a tree; features fit one estimator better and others worse.
     optimizer : str, default="two-point"
         "two-point" for random-direction gradients, "random" for random search, or the name of a
         nevergrad optimiser such as "CMA" or "DE".
@@ -111,8 +111,9 @@ class ZeroOrderCondenser(DatasetCondenser):
 
     Notes
     -----
-    Cost: ``n_candidates + 2 * n_directions * (n_exchanges + max_iter)`` evaluations, each a fit
-    of every black box to the condensed rows and a prediction for `batch_size` real rows.
+    Cost: ``n_candidates + 2 * n_directions * (n_exchanges + max_iter)`` evaluations, and some
+    ``max_iter / 10`` more to choose from. Each is a fit of every black box to the condensed rows
+    and a prediction for `batch_size` real rows.
 
     This is our own algorithm, in the spirit of the zero-order condensation announced in [1]_;
     it does not reproduce that paper.
