@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, clone
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import (
     _check_sample_weight,
@@ -227,6 +227,8 @@ class DatasetCondenser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, me
     def condensed_set_(self) -> CondensedSet:
         """The fitted result as one object."""
         check_is_fitted(self)
+        # The schema has a place of its own; a running callback could not be copied.
+        settings = {**self.get_params(deep=False), "schema": None}
         return CondensedSet(
             X=self.X_condensed_,
             y=self.y_condensed_,
@@ -234,7 +236,7 @@ class DatasetCondenser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, me
             prototype=self.prototype_,
             schema=self.schema_,
             task=self.task_.name,
-            method=" ".join(repr(clone(self).set_params(schema=None)).split()),
+            method=" ".join(repr(type(self)(**settings)).split()),
             real_row_matches=self.real_row_matches_,
         )
 
