@@ -202,21 +202,23 @@ def _condenser(args: argparse.Namespace, X: Any, y: Any, schema: Any, progress: 
 
 def _evaluate(args: argparse.Namespace) -> None:
     condensed = CondensedSet.load(args.condensed)
-    task, test = _real_rows(args.test, condensed)
+    # The classes are those of the condensed rows; a test file may lack one.
+    task, _ = resolve_task(condensed.task, condensed.y)
+    test = _real_rows(args.test, condensed)
     models = default_estimators(task.name, condensed.schema)
     scores = {f"{condensed.n_prototypes} prototypes": _train(models, task, condensed, test)}
     if args.train:
-        train_task, (X, y) = _real_rows(args.train, condensed)
-        scores = {f"all {len(y)} real rows": _full(models, train_task, X, y, test), **scores}
+        X, y = _real_rows(args.train, condensed)
+        scores = {f"all {len(y)} real rows": _full(models, task, X, y, test), **scores}
     _print(scores, f"{task.metric_name} on {len(test[1])} real rows")
 
 
-def _real_rows(path: Path, condensed: CondensedSet) -> tuple[Task, tuple[Any, Any]]:
+def _real_rows(path: Path, condensed: CondensedSet) -> tuple[Any, Any]:
     frame = _read(path)
     names = list(TargetContainer.of(condensed.y).names)
     y = frame[_present(frame, names)]
-    task, values = resolve_task(condensed.task, y if len(names) == 2 else y[names[0]])
-    return task, (frame[_present(frame, list(condensed.schema.names))], values)
+    _, values = resolve_task(condensed.task, y if len(names) == 2 else y[names[0]])
+    return frame[_present(frame, list(condensed.schema.names))], values
 
 
 def _full(models: Any, task: Task, X: Any, y: Any, test: Any) -> dict[str, float]:

@@ -127,3 +127,23 @@ def test_demo(tmp_path, capsys, monkeypatch):
     assert (tmp_path / "utility.png").stat().st_size > 1000
     assert CondensedSet.load(tmp_path).n_prototypes == 30
     assert run("demo", "-o", tmp_path) == 2
+
+
+def test_evaluate_on_a_table_that_lacks_a_class(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(300, 2)), columns=["a", "b"])
+    frame["y"] = np.array(["p", "q", "r"])[np.digitize(frame["a"], [-0.4, 0.4])]
+    train, test, out = tmp_path / "train.csv", tmp_path / "test.csv", tmp_path / "out"
+    frame.to_csv(train, index=False)
+    args = ["--target", "y", "--method", "cluster", "--n-prototypes", 30, "--seed", 0, "-o", out]
+    assert run("condense", train, *args) == 0
+    frame[frame["y"] != "p"].to_csv(test, index=False)
+    capsys.readouterr()
+    assert run("evaluate", out, "--test", test) == 0
+    row = next(line for line in capsys.readouterr().out.splitlines() if "30 prototypes" in line)
+    forest = float(row.split("│")[4])
+    # Columns of probabilities that belong to other classes would score near one half.
+    assert forest > 0.9
+    frame.replace({"y": {"p": "new"}}).to_csv(test, index=False)
+    assert run("evaluate", out, "--test", test) == 2
+    assert "classes that the model was not made for" in capsys.readouterr().err

@@ -190,8 +190,10 @@ def test_settings(params):
     assert condenser.n_iter_ == params.get("max_iter", 4)
 
 
-@pytest.mark.parametrize("init", ["mixed", "clusters"])
-@pytest.mark.parametrize("n_prototypes", [15, 20, 30, 60])
+@pytest.mark.parametrize(
+    ("init", "n_prototypes"),
+    [("clusters", 15), ("clusters", 20), ("mixed", 20), ("mixed", 30), ("mixed", 60)],
+)
 def test_many_prototypes_of_few_rows(init, n_prototypes):
     found = zero_order(init=init, n_prototypes=n_prototypes, max_iter=0).condense(X[:60], Y[:60])
     assert found.n_prototypes == n_prototypes
@@ -308,3 +310,33 @@ def test_a_rare_class_does_not_give_its_patient_away(n_rare):
     assert not ClusterCondenser(10, random_state=0).condense(X, y).contains_real_rows
     with pytest.raises(ValueError, match="would be a patient's row"):
         ClusterCondenser(10, labels="hard").fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("condenser", "groups"),
+    [
+        (ClusterCondenser(30), None),
+        (ClusterCondenser(30, labels="hard"), None),
+        (ClusterCondenser(20), np.arange(40) // 2),
+        (zero_order(init="clusters", n_prototypes=30), None),
+        (HerdingCondenser(30), np.arange(40) // 2),
+    ],
+    ids=["cells", "hard cells", "patients", "cluster start", "herded patients"],
+)
+def test_too_few_patients_are_an_error_not_fewer_prototypes(condenser, groups):
+    with pytest.raises(ValueError, match=r"Ask for \d+ at most"):
+        condenser.fit(X[:40], np.arange(40) % 2, groups=groups)
+
+
+def test_start_of_means_stays_synthetic_on_a_small_table():
+    found = zero_order(n_prototypes=30).condense(X[:40], np.arange(40) % 2)
+    assert found.n_prototypes == 30
+    assert not found.contains_real_rows
+
+
+def test_a_single_candidate_set_with_copies_of_real_rows():
+    rows = np.vstack([X[:80], np.zeros((40, 4))])
+    y = np.arange(120) % 2
+    for seed in range(5):
+        condenser = zero_order(n_candidates=1, n_exchanges=0, max_iter=0, random_state=seed)
+        assert not condenser.condense(rows, y).contains_real_rows

@@ -79,7 +79,7 @@ def test_clone_and_pickle(model):
 
 @pytest.mark.parametrize("search", [GridSearchCV, HalvingGridSearchCV])
 def test_search_over_condenser_and_estimator(search):
-    grid = {"condenser__n_prototypes": [6, 20], "estimator__max_depth": [1, 3]}
+    grid = {"condenser__n_prototypes": [6, 17], "estimator__max_depth": [1, 3]}
     found = search(CondensedEstimator(TREE, CLUSTER), grid, cv=3, error_score="raise").fit(X, Y)
     assert set(found.best_params_) == set(grid)
     assert found.score(X, Y) > 0.8
@@ -88,13 +88,13 @@ def test_search_over_condenser_and_estimator(search):
 @pytest.mark.parametrize("search", [GridSearchCV, HalvingGridSearchCV])
 def test_search_over_pipeline(search):
     pipe = Pipeline([("condense", CLUSTER), ("clf", LogisticRegression())])
-    grid = {"condense__n_prototypes": [6, 20], "clf__C": [0.1, 1]}
+    grid = {"condense__n_prototypes": [6, 17], "clf__C": [0.1, 1]}
     assert search(pipe, grid, cv=3, error_score="raise").fit(X, Y).best_score_ > 0.8
 
 
 def test_search_over_sampler():
     grid = {
-        "condensingsampler__condenser__n_prototypes": [6, 20],
+        "condensingsampler__condenser__n_prototypes": [6, 17],
         "logisticregression__C": [0.1, 1],
     }
     found = GridSearchCV(MODELS["imblearn"], grid, cv=3, error_score="raise").fit(X, Y)

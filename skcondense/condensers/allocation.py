@@ -37,8 +37,7 @@ def allocate(
     Raises
     ------
     ValueError
-        If a stratum has fewer than `smallest` rows, or the counts contradict the strata or the
-        total.
+        If the strata have too few rows, or the counts contradict the strata or the total.
     """
     strata, rows = np.unique(table.strata, return_counts=True)
     if rows.min() < smallest:
@@ -48,6 +47,12 @@ def allocate(
             "class with another, or use labels that are not confined to a class."
         )
     room = rows // smallest
+    if n_prototypes > room.sum():
+        raise ValueError(
+            f"n_prototypes={n_prototypes} is more than the {rows.sum()} rows (patients, where "
+            f"groups are given) allow with {smallest} or more of a stratum for each. Ask for "
+            f"{room.sum()} at most."
+        )
     if isinstance(allocation, Mapping):
         return _declared(allocation, n_prototypes, table, strata, room)
     if n_prototypes < len(strata):
@@ -66,7 +71,7 @@ def _share_out(total: int, share: NDArray[np.float64], room: NDArray[np.intp]) -
     """Give one to each, then one at a time to whoever is furthest below its share."""
     counts = np.ones(len(share), dtype=np.intp)
     target = total * share / share.sum()
-    for _ in range(min(total, int(room.sum())) - len(share)):
+    for _ in range(total - len(share)):
         gap = np.where(counts < room, target - counts, -np.inf)
         counts[gap.argmax()] += 1
     return counts

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from skcondense._sklearn import HasMethods, StrOptions
 from skcondense.base import DatasetCondenser, Prototypes
 from skcondense.condensers.allocation import allocate
-from skcondense.condensers.grouping import GROUP_SIZE, cluster, means_of
+from skcondense.condensers.grouping import GROUP_SIZE, check_room_for_cells, cluster, means_of
 from skcondense.condensers.teacher import FoldTeacher
 from skcondense.private_table import PrivateTable
 from skcondense.table import TableSchema
@@ -25,7 +25,7 @@ class ClusterCondenser(DatasetCondenser):
     Parameters
     ----------
     n_prototypes : int, default=100
-        Number of cells. Tables with fewer than three rows per cell get smaller cells.
+        Number of cells; the table must have three rows (patients) for each.
     labels : {"mean", "hard", "teacher"}, default="mean"
         How a prototype is labelled. "mean": cells ignore the outcome and carry its mean as a
         soft label (for survival, an actuarial life table). "hard": cells stay within a stratum,
@@ -98,7 +98,8 @@ class ClusterCondenser(DatasetCondenser):
         if self.labels == "hard":
             cell = self._cells_within_strata(table, rng)
         else:
-            cell = cluster(table.Z, min(self.n_prototypes, len(table)), rng, table.weight)
+            check_room_for_cells(table, self.n_prototypes)
+            cell = cluster(table.Z, self.n_prototypes, rng, table.weight)
         weight: NDArray[np.float64] = np.bincount(cell, table.weight).astype(np.float64)
         Z = table.encoder.project(means_of(table.Z, cell, table.weight))
         X = table.decode(Z)

@@ -17,11 +17,34 @@ from sklearn.neighbors import NearestNeighbors
 
 from skcondense.private_table import EXACT, PrivateTable
 
-__all__ = ["GROUP_SIZE", "cluster", "group_means", "means_of", "synthetic_only"]
+__all__ = [
+    "GROUP_SIZE",
+    "check_room_for_cells",
+    "cluster",
+    "group_means",
+    "means_of",
+    "synthetic_only",
+]
 
 Matrix = NDArray[Any]
 
 GROUP_SIZE = 3
+
+
+def check_room_for_cells(table: PrivateTable, n_cells: int) -> None:
+    """Refuse cells so small that their mean is a patient's row.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than three rows for each cell.
+    """
+    if len(table) < GROUP_SIZE * n_cells:
+        raise ValueError(
+            f"n_prototypes={n_cells} needs {GROUP_SIZE} rows (patients, where groups are given) "
+            f"for each cell, or a prototype would be a patient's row. Got n_samples = "
+            f"{len(table)}. Ask for {len(table) // GROUP_SIZE} at most."
+        )
 
 
 def group_means(table: PrivateTable, seeds: NDArray[np.intp], geometry: NDArray[Any]) -> Matrix:

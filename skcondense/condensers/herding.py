@@ -8,7 +8,7 @@ from sklearn.kernel_approximation import RBFSampler
 from skcondense._sklearn import at_least, between
 from skcondense.base import DatasetCondenser, Prototypes
 from skcondense.condensers.allocation import allocate
-from skcondense.condensers.grouping import group_means
+from skcondense.condensers.grouping import GROUP_SIZE, group_means
 from skcondense.condensers.random import draw_rows
 from skcondense.private_table import PrivateTable
 from skcondense.table import TableSchema
@@ -110,8 +110,11 @@ class HerdingCondenser(DatasetCondenser):
             part = table.take(members)
             n_pool = min(len(part), max(self.n_pool * count // self.n_prototypes, count))
             seeds, _ = draw_rows(part, {stratum: n_pool}, rng)
-            # Neighbours come from all strata: a small class must not average one patient.
-            pool = group_means(table, members[seeds], table.Z)
+            if len(part) >= GROUP_SIZE:
+                pool = group_means(part, seeds, part.Z)
+            else:
+                # A tiny class borrows neighbours, or its mean would be a patient's row.
+                pool = group_means(table, members[seeds], table.Z)
             goal = np.average(features.transform(part.Z), axis=0, weights=part.weight)
             picked = _herd(features.transform(pool), goal, count)
             chosen.append(pool[picked])

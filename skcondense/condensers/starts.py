@@ -6,7 +6,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skcondense.condensers.grouping import cluster, group_means, means_of, synthetic_only
+from skcondense.condensers.grouping import (
+    GROUP_SIZE,
+    check_room_for_cells,
+    cluster,
+    group_means,
+    means_of,
+    synthetic_only,
+)
 from skcondense.condensers.random import draw_rows
 from skcondense.condensers.teacher import FoldTeacher
 from skcondense.private_table import PrivateTable
@@ -64,7 +71,7 @@ def make_pool(
     init : {"mixed", "groups", "clusters", "real"}
         Means of three neighbours around random rows; means of k-means cells in a geometry that
         stretches the columns the teacher listens to; a third of sets from clusters and the rest
-        from groups; or real rows.
+        from groups (all from groups, where the table is too small for cells); or real rows.
     counts : dict of {int: int}
         Prototypes per stratum.
     n_sets : int
@@ -76,7 +83,11 @@ def make_pool(
     -------
     Pool
     """
-    n_clustered = {"mixed": n_sets // 3, "clusters": n_sets}.get(init, 0)
+    size = sum(counts.values())
+    if init == "clusters":
+        check_room_for_cells(table, size)
+    n_mixed = n_sets // 3 if len(table) >= GROUP_SIZE * size else 0
+    n_clustered = {"mixed": n_mixed, "clusters": n_sets}.get(init, 0)
     draws = [draw_rows(table, counts, rng) for _ in range(n_sets - n_clustered)]
     parts = []
     if draws:
@@ -87,10 +98,9 @@ def make_pool(
             Z = group_means(table, seeds, table.Z)
             parts.append((Z, teacher.label(Z)))
     if n_clustered:
-        Z = _cluster_means(table, teacher, sum(counts.values()), n_clustered, rng)
+        Z = _cluster_means(table, teacher, size, n_clustered, rng)
         parts.append((Z, teacher.label(Z)))
     Z, labels = (np.concatenate(part) for part in zip(*parts, strict=True))
-    size = sum(counts.values())
     uniform = np.full(n_clustered * size, table.weight.sum() / size)
     weight = np.concatenate([*(weight for _, weight in draws), uniform])
     sets = np.arange(len(Z)).reshape(n_sets, size)
@@ -108,6 +118,9 @@ def _without_real_rows(
     for members in sets:
         real = np.flatnonzero(~synthetic[members])
         others = np.setdiff1d(free, members)
+        if not len(others):
+            # A single set has no others to borrow from: it repeats its own synthetic members.
+            others = members[synthetic[members]]
         members[real] = rng.choice(others, len(real), replace=len(others) < len(real))
     return sets
 

@@ -104,6 +104,12 @@ class ClassificationTask(Task):
     def metric(self, fitted: Any, X: Any, y: NDArray[Any]) -> float:
         """Area under the ROC curve; macro one-versus-rest for several classes."""
         proba = self.predict(fitted, X)
+        unknown = ~np.isin(y, self.classes)
+        if unknown.any():
+            raise TargetError(
+                f"{int(unknown.sum())} outcomes are of classes that the model was not made for. "
+                "Drop those rows, or condense a table that has these classes."
+            )
         present = np.isin(self.classes, y)
         if present.sum() < 2:
             raise TargetError("AUROC needs rows of at least two classes. Got one class.")
