@@ -3,6 +3,8 @@
 import warnings
 
 __all__ = [
+    "BudgetExceededError",
+    "LedgerError",
     "PrivacyLeakWarning",
     "SchemaError",
     "TargetError",
@@ -21,6 +23,14 @@ class TargetError(ValueError):
 
 class WeightsNotSupportedError(TypeError):
     """An estimator takes no ``sample_weight`` although weights must reach it."""
+
+
+class BudgetExceededError(ValueError):
+    """A query would cost more privacy than the budget has left; it was not asked."""
+
+
+class LedgerError(ValueError):
+    """A privacy ledger or statement is damaged, or its terms contradict what is asked."""
 
 
 class PrivacyLeakWarning(UserWarning):
