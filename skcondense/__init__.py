@@ -14,7 +14,14 @@ from skcondense.condensers import (
 )
 from skcondense.model_selection import EventStratifiedKFold
 from skcondense.pipeline import CondensedEstimator, CondensingSampler, Pipeline, make_pipeline
-from skcondense.table import ColumnSchema, SchemaVectorizer, TableEncoder, TableSchema
+from skcondense.privacy import PrivacyLedger, PrivacyStatement
+from skcondense.table import (
+    ColumnSchema,
+    SchemaVectorizer,
+    SurvivalSchema,
+    TableEncoder,
+    TableSchema,
+)
 from skcondense.tasks import fit_weighted, to_bounds, to_signed_time
 
 __version__ = "0.1.0"
@@ -30,9 +37,12 @@ __all__ = [
     "FitProgress",
     "HerdingCondenser",
     "Pipeline",
+    "PrivacyLedger",
+    "PrivacyStatement",
     "ProgressBar",
     "RandomCondenser",
     "SchemaVectorizer",
+    "SurvivalSchema",
     "TableEncoder",
     "TableSchema",
     "ZeroOrderCondenser",

@@ -1,6 +1,7 @@
 """`DatasetCondenser`: the contract of everything that turns private rows into condensed ones."""
 
 from abc import ABCMeta, abstractmethod
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -16,8 +17,17 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from skcondense._sklearn import StrOptions, at_least
+from skcondense._sklearn import StrOptions, at_least, between
 from skcondense.condensed_set import CondensedSet, RealRowMatches
+from skcondense.exceptions import LedgerError, SchemaError
+from skcondense.privacy import (
+    Oracle,
+    PrivacyLedger,
+    PrivacyStatement,
+    PrivateOracle,
+    ReplayedOracle,
+    mu_of,
+)
 from skcondense.private_table import EXACT, ROUNDED, PrivateTable
 from skcondense.table import (
     Column,
@@ -32,6 +42,14 @@ from skcondense.table import (
 from skcondense.tasks import TargetContainer, resolve_task
 
 __all__ = ["DatasetCondenser", "Prototypes"]
+
+SCHEMA_NEEDED = (
+    "With epsilon nothing may be learned from the table but through noise, so its columns and its "
+    "outcome must be declared. Got no {}. Write what is possible, not what occurs: "
+    "TableSchema((ColumnSchema(name='age', kind='integer', bounds=(18, 110)), ...), "
+    "outcome=ColumnSchema(name='death', kind='binary', categories=(0, 1))), and pass it as "
+    "schema=. `skcondense schema` or TableSchema.from_frame write a first version to correct."
+)
 
 
 @dataclass(frozen=True)
@@ -80,8 +98,20 @@ class DatasetCondenser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, me
         What the columns may hold. Learned from the table when None.
     subsample : int or None, default=50_000
         Largest number of rows to work on; longer tables are sampled at random within strata.
+        With `epsilon` the number is met up to chance, and no privacy is claimed for it.
+    epsilon : float, default=None
+        Makes the whole fit (epsilon, delta)-differentially private; needs a schema with its
+        outcome. None promises nothing.
+    delta : float, default=1e-5
+        Should be far below one in the number of patients.
+    ledger : PrivacyLedger, default=None
+        Where spends are written, shared by all fits on the same patients. Without one, this fit
+        is accounted for by itself.
+    neighbors : {"add_remove", "replace"}, default="add_remove"
+        Which tables must be hard to tell apart: with and without one patient, or with one
+        patient's rows replaced by others. The second is twice as strict for the same epsilon.
     random_state : int, RandomState instance or None, default=None
-        Seed.
+        Seed of everything but noise, which always comes from the operating system.
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -90,6 +120,10 @@ class DatasetCondenser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, me
         "task": [StrOptions({"auto", "classification", "regression", "survival"})],
         "schema": [TableSchema, None],
         "subsample": [at_least(2), None],
+        "epsilon": [between(0, None), None],
+        "delta": [between(0, 1)],
+        "ledger": [PrivacyLedger, None],
+        "neighbors": [StrOptions({"add_remove", "replace"})],
         "random_state": ["random_state"],
     }
 
@@ -101,6 +135,10 @@ class DatasetCondenser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, me
         task: str = "auto",
         schema: TableSchema | None = None,
         subsample: int | None = 50_000,
+        epsilon: float | None = None,
+        delta: float = 1e-5,
+        ledger: PrivacyLedger | None = None,
+        neighbors: str = "add_remove",
         random_state: Any = None,
     ) -> None:
         self.n_prototypes = n_prototypes
@@ -108,6 +146,10 @@ class DatasetCondenser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, me
         self.task = task
         self.schema = schema
         self.subsample = subsample
+        self.epsilon = epsilon
+        self.delta = delta
+        self.ledger = ledger
+        self.neighbors = neighbors
         self.random_state = random_state
 
     def __sklearn_tags__(self) -> Any:
@@ -132,10 +174,11 @@ class DatasetCondenser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, me
         y : array-like, series or frame of shape (n_rows,)
             Outcomes; for survival a structured array or an (event, time) frame.
         sample_weight : array-like of shape (n_rows,), default=None
-            Weights of the real rows, such as design weights.
+            Weights of the real rows, such as design weights. With `epsilon` at most 1.
         groups : array-like of shape (n_rows,), default=None
             Patient of each row. Rows of one patient are kept together when labels are learned
-            out of fold, and no prototype is the mean of one patient's rows.
+            out of fold, and no prototype is the mean of one patient's rows. With `epsilon`,
+            patients are what is protected; without groups, rows are.
 
         Returns
         -------
@@ -144,21 +187,122 @@ class DatasetCondenser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, me
         Raises
         ------
         SchemaError
-            If cells are not what the schema allows. The message never shows a cell.
+            If cells are not what the schema allows, or `epsilon` is set and the schema or its
+            outcome is missing. The message never shows a cell.
         TargetError
             If `y` cannot be condensed for the task.
+        BudgetExceededError
+            If the ledger has no room for the fit; nothing is spent then.
+
+        Warns
+        -----
+        PrivacyLeakWarning
+            If `delta` is no smaller than one in the (noised) number of patients.
         """
         self._validate_params()
+        if self.epsilon is not None:
+            return self._fit_privately(X, y, sample_weight, groups)
         table, target = self._private_table(X, y, sample_weight, groups)
-        rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31 - 1))
+        rng = np.random.default_rng(self._draw_seed())
         part = table.subsample(self.subsample, rng)
         if self.n_prototypes > len(part):
             raise ValueError(
                 f"n_prototypes={self.n_prototypes} must not exceed the number of rows with a "
                 f"positive weight. Got n_samples = {len(part)}. Ask for fewer prototypes."
             )
-        self._keep(self._condense(part, rng), table, target)
+        self._keep(self._condense(part, rng), table, target, float(table.weight.sum()))
+        self.real_row_matches_ = _match_real_rows(table, self.X_condensed_)
+        self.privacy_ = None
         return self
+
+    def _draw_seed(self) -> int:
+        return int(check_random_state(self.random_state).randint(2**31 - 1))
+
+    def _fit_privately(self, X: Any, y: Any, sample_weight: Any, groups: Any) -> Self:
+        """Everything after validation sees the table through a `PrivateOracle` only."""
+        ledger = self._resolve_ledger()
+        mu = mu_of(self.epsilon, self.delta)
+        table, target = self._private_table(X, y, sample_weight, groups)
+        if table.weight.max() > 1:
+            raise ValueError(
+                "With epsilon, sample_weight must not exceed 1: a patient counts as one at most. "
+                "Divide the weights by the largest weight that the design allows."
+            )
+        oracle = PrivateOracle(table, mu=mu, ledger=ledger, by=type(self).__name__)
+        self.seed_ = self._draw_seed()
+        facts = table.take(np.arange(0))
+        try:
+            found = self._condense_privately(facts, oracle, np.random.default_rng(self.seed_))
+        finally:
+            self.answers_ = oracle.answers
+            self.privacy_ = PrivacyStatement.of(
+                oracle.spends,
+                delta=self.delta,
+                neighbors=self.neighbors,
+                unit=oracle.unit,
+                seeded_noise=oracle.is_seeded,
+            )
+        self._keep(found, facts, target, float(found.weight.sum()))
+        self.real_row_matches_ = None
+        return self
+
+    def _resolve_ledger(self) -> PrivacyLedger:
+        if self.schema is None or self.schema.outcome is None:
+            raise SchemaError(SCHEMA_NEEDED.format("schema" if self.schema is None else "outcome"))
+        if self.ledger is None:
+            return PrivacyLedger(delta=self.delta, neighbors=self.neighbors)
+        if self.ledger.terms.neighbors != self.neighbors:
+            raise LedgerError(
+                f"The ledger counts spends for neighbors={self.ledger.terms.neighbors!r}. Got "
+                f"neighbors={self.neighbors!r}. Use the same for all fits on the same patients."
+            )
+        return self.ledger
+
+    def _condense_privately(
+        self, facts: PrivateTable, oracle: Oracle, rng: np.random.Generator
+    ) -> Prototypes:
+        """Compute prototypes from answers; `facts` has no rows, only what is public about them."""
+        raise ValueError(
+            f"{type(self).__name__} cannot be differentially private: {self._not_private_because}."
+        )
+
+    _not_private_because: ClassVar[str] = "it has no private method. Leave epsilon=None"
+
+    def replay(self) -> CondensedSet:
+        """Compute the condensed set again from public facts and the recorded answers alone.
+
+        It takes no table. That it returns the same set shows that nothing of the private rows
+        entered it but the noised answers that the statement lists.
+
+        Returns
+        -------
+        CondensedSet
+
+        Raises
+        ------
+        ValueError
+            If the condenser was fitted without `epsilon`.
+        """
+        check_is_fitted(self)
+        if self.privacy_ is None:
+            raise ValueError("Only fits with epsilon can be replayed. This one had none.")
+        container = Container.of(self.X_condensed_)
+        target = TargetContainer.of(self.y_condensed_)
+        none = np.arange(0)
+        facts = PrivateTable(
+            X=take_rows(self.X_condensed_, none),
+            y=self.task_.from_cells(none),
+            weight=np.zeros(0),
+            groups=None,
+            task=self.task_,
+            container=container,
+            encoder=TableEncoder(self.schema_),
+        )
+        oracle = ReplayedOracle(self.answers_)
+        again = copy(self)
+        found = self._condense_privately(facts, oracle, np.random.default_rng(self.seed_))
+        again._keep(found, facts, target, float(found.weight.sum()))
+        return again.condensed_set_
 
     def _private_table(
         self, X: Any, y: Any, sample_weight: Any, groups: Any
@@ -170,7 +314,10 @@ class DatasetCondenser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, me
             )
         X = check_table(X)
         validate_data(self, X, skip_check_array=True)
-        task, values = resolve_task(self.task, y)
+        outcome = None
+        if self.epsilon is not None and self.schema is not None:
+            outcome = self.schema.outcome
+        task, values = resolve_task(self.task, y, outcome)
         check_consistent_length(X, values, groups)
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         groups = None if groups is None else column_or_1d(groups)
@@ -181,12 +328,18 @@ class DatasetCondenser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, me
             rows = np.flatnonzero(weight)
             X, values, weight = take_rows(X, rows), values[rows], weight[rows]
             groups = None if groups is None else groups[rows]
-            task = type(task).of(values)
+            if outcome is None:
+                task = type(task).of(values)
         container = Container.of(X)
         columns = container.read(X)
         schema = self._resolve_schema(container, columns)
         schema.check(columns)
-        encoder = TableEncoder(schema.restricted_to(container))
+        if self.epsilon is None:
+            schema = schema.restricted_to(container)
+        else:
+            schema.check_container(container)
+            X = clip_to_bounds(X, schema)
+        encoder = TableEncoder(schema)
         table = PrivateTable(X, values, weight, groups, task, container, encoder)
         return table, TargetContainer.of(y)
 
@@ -195,15 +348,16 @@ class DatasetCondenser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, me
             return infer_schema(container, columns)
         return self.schema.for_container(container)
 
-    def _keep(self, found: Prototypes, table: PrivateTable, target: TargetContainer) -> None:
+    def _keep(
+        self, found: Prototypes, table: PrivateTable, target: TargetContainer, total: float
+    ) -> None:
         """Set the fitted attributes; none of them has an entry per real row."""
         self.task_ = table.task
         self.schema_ = table.encoder.schema
         self.X_condensed_ = take_rows(found.X, found.prototype)
         self.y_condensed_ = target.build(found.y)
-        self.sample_weight_ = found.weight * (table.weight.sum() / found.weight.sum())
+        self.sample_weight_ = found.weight * (total / found.weight.sum())
         self.prototype_ = found.prototype
-        self.real_row_matches_ = _match_real_rows(table, found.X)
         for name, value in found.facts.items():
             setattr(self, name, value)
 
@@ -228,7 +382,7 @@ class DatasetCondenser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, me
         """The fitted result as one object."""
         check_is_fitted(self)
         # The schema has a place of its own; a running callback could not be copied.
-        settings = {**self.get_params(deep=False), "schema": None}
+        settings = {**self.get_params(deep=False), "schema": None, "ledger": None}
         return CondensedSet(
             X=self.X_condensed_,
             y=self.y_condensed_,
@@ -238,6 +392,7 @@ class DatasetCondenser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, me
             task=self.task_.name,
             method=" ".join(repr(type(self)(**settings)).split()),
             real_row_matches=self.real_row_matches_,
+            privacy=self.privacy_,
         )
 
     def fit_transform(

@@ -10,6 +10,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 from numpy.typing import NDArray
 
+from skcondense.privacy import PrivacyStatement
 from skcondense.table import Container, TableSchema, take_rows
 from skcondense.table.storage import (
     describe_dtype,
@@ -65,8 +66,11 @@ class CondensedSet:
         "classification", "regression" or "survival".
     method : str
         The condenser, as its repr.
-    real_row_matches : RealRowMatches
-        Prototypes that coincide with a real row.
+    real_row_matches : RealRowMatches or None
+        Prototypes that coincide with a real row. Not counted in a private set, because the
+        number would not be private: its rows are made of noised answers, and none is copied.
+    privacy : PrivacyStatement or None
+        What a private set promises.
     """
 
     X: Any
@@ -76,7 +80,8 @@ class CondensedSet:
     schema: TableSchema
     task: str
     method: str
-    real_row_matches: RealRowMatches
+    real_row_matches: RealRowMatches | None
+    privacy: PrivacyStatement | None = None
 
     def __len__(self) -> int:
         return len(self.sample_weight)
@@ -89,7 +94,8 @@ class CondensedSet:
     @property
     def contains_real_rows(self) -> bool:
         """Whether any prototype is a real row, exactly or after rounding."""
-        return self.real_row_matches.exact > 0 or self.real_row_matches.rounded > 0
+        matches = self.real_row_matches
+        return matches is not None and (matches.exact > 0 or matches.rounded > 0)
 
     def take(self, rows: NDArray[np.intp]) -> tuple[Any, Any]:
         """Features and outcomes of some rows, by position."""
@@ -175,7 +181,8 @@ class CondensedSet:
             "n_rows": len(self),
             "n_prototypes": self.n_prototypes,
             "weight_sum": float(self.sample_weight.sum()),
-            "real_row_matches": asdict(self.real_row_matches),
+            "real_row_matches": self.real_row_matches and asdict(self.real_row_matches),
+            "privacy": self.privacy and json.loads(self.privacy.to_json()),
             "X": describe_table(self.X),
             "y": _describe_target(self.y),
             "schema": json.loads(self.schema.to_json()),
@@ -200,6 +207,7 @@ class CondensedSet:
         names = frame.columns
         n_features = len(facts["schema"]["columns"])
         n_outcomes = len(facts["y"]["names"])
+        matches, privacy = facts["real_row_matches"], facts.get("privacy")
         return cls(
             X=restore_table(frame.select(names[:n_features]), facts["X"]),
             y=_restore_target(
@@ -210,7 +218,8 @@ class CondensedSet:
             schema=TableSchema.from_json(json.dumps(facts["schema"])),
             task=facts["task"],
             method=facts["method"],
-            real_row_matches=RealRowMatches(**facts["real_row_matches"]),
+            real_row_matches=matches and RealRowMatches(**matches),
+            privacy=privacy and PrivacyStatement.from_json(json.dumps(privacy)),
         )
 
     def __repr__(self) -> str:
@@ -220,8 +229,10 @@ class CondensedSet:
         )
 
     def _origin(self) -> str:
+        if self.privacy is not None:
+            return self.privacy.short
         matches = self.real_row_matches
-        if not self.contains_real_rows:
+        if matches is None or not self.contains_real_rows:
             return "no real rows"
         return f"real rows: {matches.exact} exact, {matches.rounded} after rounding"
 

@@ -76,6 +76,12 @@ class PrivateTable:
             groups=groups,
         )
 
+    def with_rows(
+        self, Z: NDArray[Any], y: NDArray[Any], weight: NDArray[np.float64]
+    ) -> "PrivateTable":
+        """A table of the same make with other rows, such as synthetic ones, given as codes."""
+        return replace(self, X=self.decode(Z), y=y, weight=weight, groups=None)
+
     def subsample(self, n_rows: int | None, rng: np.random.Generator) -> "PrivateTable":
         """A random part of the rows, whose weights still sum to those of all.
 

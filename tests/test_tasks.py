@@ -121,15 +121,23 @@ def test_loss_is_bounded_and_per_row(y, name, rng):
     task, values = resolve_task("auto", y)
     size = (N, len(task.classes)) if name == "classification" else N
     wild = 1e3 * rng.normal(size=size)
-    loss = task.loss(wild, values)
+
+    class Echo:
+        classes_ = getattr(task, "classes", None)
+
+        def predict(self, X):
+            return X
+
+    if name == "classification":
+        Echo.predict_proba = Echo.predict
+    anchors = (wild[:20].copy(), values[:20])
+    loss = task.losses(Echo(), wild, values, anchors)
     assert loss.shape == (N,)
     assert loss.min() >= 0
-    assert loss.max() <= -np.log(0.02) + 1e-12
-    # A change of the last row's prediction changes the loss of the last row, and of no other
-    # except in survival, where rows are ranked against each other.
-    if name != "survival":
-        wild[-1] += 1e3
-        assert np.array_equal(task.loss(wild, values)[:-1], loss[:-1])
+    assert loss.max() <= task.largest_loss + 1e-12
+    # A change of the last row's prediction changes the loss of no other row.
+    wild[-1] += 1e3
+    assert np.array_equal(task.losses(Echo(), wild, values, anchors)[:-1], loss[:-1])
 
 
 @pytest.mark.parametrize("name", ["classification", "regression"])
@@ -189,9 +197,18 @@ def test_regression_loss_is_bounded():
 def test_survival_loss_counts_wrong_rankings():
     task, y = resolve_task("auto", TIMES)
     events = y[y["died"]]
-    assert task.loss(-events["days"], events).max() == 0
-    assert task.loss(events["days"], events).min() == pytest.approx(1)
-    assert task.loss(np.zeros(len(y)), y).max() == pytest.approx(0.5)
+    anchors = (events["days"], events)
+
+    class Ranker:
+        def __init__(self, slope):
+            self.slope = slope
+
+        def predict(self, X):
+            return self.slope * X
+
+    assert task.losses(Ranker(-1), events["days"], events, anchors).max() == 0
+    assert task.losses(Ranker(1), events["days"], events, anchors).min() == pytest.approx(1)
+    assert task.losses(Ranker(0), y["days"], y, anchors).max() == pytest.approx(0.5)
 
 
 def test_c_index():

@@ -10,6 +10,7 @@ from skcondense.base import DatasetCondenser, Prototypes
 from skcondense.condensers.allocation import allocate
 from skcondense.condensers.grouping import GROUP_SIZE, group_means
 from skcondense.condensers.random import draw_rows
+from skcondense.privacy import PrivacyLedger
 from skcondense.private_table import PrivateTable
 from skcondense.table import TableSchema
 
@@ -43,6 +44,8 @@ class HerdingCondenser(DatasetCondenser):
         What the columns may hold. Learned from the table when None.
     subsample : int or None, default=50_000
         Largest number of rows to work on.
+    epsilon, delta, ledger, neighbors
+        Differential privacy; as in `DatasetCondenser`.
     random_state : int, RandomState instance or None, default=None
         Seed.
 
@@ -82,6 +85,10 @@ class HerdingCondenser(DatasetCondenser):
         task: str = "auto",
         schema: TableSchema | None = None,
         subsample: int | None = 50_000,
+        epsilon: float | None = None,
+        delta: float = 1e-5,
+        ledger: PrivacyLedger | None = None,
+        neighbors: str = "add_remove",
         random_state: Any = None,
     ) -> None:
         super().__init__(
@@ -90,6 +97,10 @@ class HerdingCondenser(DatasetCondenser):
             task=task,
             schema=schema,
             subsample=subsample,
+            epsilon=epsilon,
+            delta=delta,
+            ledger=ledger,
+            neighbors=neighbors,
             random_state=random_state,
         )
         self.gamma = gamma

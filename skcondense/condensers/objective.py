@@ -14,6 +14,7 @@ from sklearn.base import clone
 from skcondense._threads import single_threaded
 from skcondense.private_table import PrivateTable
 from skcondense.tasks import Task, fit_weighted
+from skcondense.tasks.base import Anchors
 
 __all__ = ["Candidate", "Objective"]
 
@@ -49,6 +50,8 @@ class Objective:
         How weights reach estimators that take none.
     parallel : joblib.Parallel
         Where candidates are evaluated.
+    anchors : tuple of (rows, outcomes)
+        What rows are compared with, for tasks that need it.
     seed : int
         Seed of the black boxes.
 
@@ -59,11 +62,17 @@ class Objective:
     """
 
     def __init__(
-        self, estimators: Sequence[Any], weights: Any, parallel: Parallel, seed: int
+        self,
+        estimators: Sequence[Any],
+        weights: Any,
+        parallel: Parallel,
+        anchors: Anchors,
+        seed: int,
     ) -> None:
         self._estimators = [_seeded(estimator, seed) for estimator in estimators]
         self._weights = weights
         self._parallel = parallel
+        self._anchors = anchors
         self.n_evals = 0
 
     def check(self, candidate: Candidate, table: PrivateTable) -> None:
@@ -73,7 +82,7 @@ class Objective:
             fitted = fit_weighted(
                 clone(estimator), candidate.X, candidate.y, candidate.weight, self._weights
             )
-            table.task.loss(table.task.predict(fitted, rows.X), rows.y)
+            table.task.losses(fitted, rows.X, rows.y, self._anchors)
 
     def __call__(self, candidates: Sequence[Candidate], batch: PrivateTable) -> NDArray[Any]:
         """Loss of each candidate on a batch of real rows.
@@ -82,6 +91,16 @@ class Objective:
         -------
         ndarray of shape (n_candidates,)
             Averaged over rows (by their weights) and over black boxes.
+        """
+        return np.average(self.by_row(candidates, batch), axis=0, weights=batch.weight)
+
+    def by_row(self, candidates: Sequence[Candidate], batch: PrivateTable) -> NDArray[Any]:
+        """Loss of each candidate on each of some rows.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_candidates)
+            Averaged over black boxes. A row's losses depend on no other row.
         """
         self.n_evals += len(candidates)
         n_parts = min(len(candidates), effective_n_jobs(self._parallel.n_jobs))
@@ -92,13 +111,13 @@ class Objective:
                 [candidates[i] for i in part],
                 batch.X,
                 batch.y,
-                batch.weight,
                 batch.task,
                 self._weights,
+                self._anchors,
             )
             for part in parts
         )
-        return np.concatenate(losses)
+        return np.concatenate(losses, axis=1)
 
 
 def _losses(
@@ -106,9 +125,9 @@ def _losses(
     candidates: Sequence[Candidate],
     X: Any,
     y: NDArray[Any],
-    weight: NDArray[np.float64],
     task: Task,
     weights: Any,
+    anchors: Anchors,
 ) -> NDArray[np.float64]:
     with (
         single_threaded(),
@@ -120,25 +139,14 @@ def _losses(
         # One copy serves all candidates, since fit starts afresh; a copy each costs more than
         # the fit of a small tree.
         estimators = [clone(estimator) for estimator in estimators]
-        return np.array(
-            [
-                np.mean([_loss(e, candidate, X, y, weight, task, weights) for e in estimators])
-                for candidate in candidates
-            ]
-        )
-
-
-def _loss(
-    estimator: Any,
-    candidate: Candidate,
-    X: Any,
-    y: NDArray[Any],
-    weight: NDArray[np.float64],
-    task: Task,
-    weights: Any,
-) -> float:
-    fitted = fit_weighted(estimator, candidate.X, candidate.y, candidate.weight, weights)
-    return float(np.average(task.loss(task.predict(fitted, X), y), weights=weight))
+        out = np.zeros((len(y), len(candidates)))
+        for k, candidate in enumerate(candidates):
+            for estimator in estimators:
+                fitted = fit_weighted(
+                    estimator, candidate.X, candidate.y, candidate.weight, weights
+                )
+                out[:, k] += task.losses(fitted, X, y, anchors)
+        return out / len(estimators)
 
 
 def _seeded(estimator: Any, seed: int) -> Any:

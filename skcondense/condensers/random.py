@@ -9,6 +9,7 @@ from skcondense._sklearn import HasMethods, StrOptions
 from skcondense.base import DatasetCondenser, Prototypes
 from skcondense.condensers.allocation import allocate
 from skcondense.condensers.teacher import FoldTeacher
+from skcondense.privacy import PrivacyLedger
 from skcondense.private_table import PrivateTable
 from skcondense.table import TableSchema, take_rows
 
@@ -39,6 +40,8 @@ class RandomCondenser(DatasetCondenser):
         What the columns may hold. Learned from the table when None.
     subsample : int or None, default=50_000
         Largest number of rows to work on.
+    epsilon, delta, ledger, neighbors
+        Differential privacy; as in `DatasetCondenser`.
     random_state : int, RandomState instance or None, default=None
         Seed.
 
@@ -84,6 +87,10 @@ class RandomCondenser(DatasetCondenser):
         task: str = "auto",
         schema: TableSchema | None = None,
         subsample: int | None = 50_000,
+        epsilon: float | None = None,
+        delta: float = 1e-5,
+        ledger: PrivacyLedger | None = None,
+        neighbors: str = "add_remove",
         random_state: Any = None,
     ) -> None:
         super().__init__(
@@ -92,6 +99,10 @@ class RandomCondenser(DatasetCondenser):
             task=task,
             schema=schema,
             subsample=subsample,
+            epsilon=epsilon,
+            delta=delta,
+            ledger=ledger,
+            neighbors=neighbors,
             random_state=random_state,
         )
         self.labels = labels

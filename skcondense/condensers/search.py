@@ -20,6 +20,7 @@ from skcondense.optimizers import (
 )
 from skcondense.private_table import PrivateTable
 from skcondense.table import take_rows
+from skcondense.tasks.base import Anchors
 
 if TYPE_CHECKING:
     from skcondense.condensers.zero_order import ZeroOrderCondenser
@@ -33,8 +34,17 @@ PARTS = frozenset({"features", "labels", "weights"})
 GATE_ROWS = 5000
 # Iterations between two sets that the final choice considers.
 CHECKPOINT = 10
+# Rows that others are compared with.
+N_ANCHORS = 256
 # Candidate sets per evaluation while selecting, so that callbacks hear from it.
 SELECT_BATCH = 10
+
+
+def anchors_of(table: PrivateTable, rng: np.random.Generator) -> Anchors:
+    """Some rows of a table, for tasks whose loss compares rows."""
+    rows = rng.choice(len(table), min(N_ANCHORS, len(table)), replace=False)
+    part = table.take(rows)
+    return part.X, part.y
 
 
 class ZeroOrderSearch:
@@ -69,6 +79,7 @@ class ZeroOrderSearch:
             black_boxes if isinstance(black_boxes, list) else [black_boxes],
             settings.weights,
             self._parallel,
+            anchors_of(table, rng),
             int(rng.integers(2**31 - 1)),
         )
         self.history: dict[str, list[Any]] = {

@@ -12,6 +12,7 @@ from skcondense.condensers.allocation import allocate
 from skcondense.condensers.search import PARTS, ZeroOrderSearch
 from skcondense.condensers.starts import make_pool
 from skcondense.condensers.teacher import FoldTeacher
+from skcondense.privacy import PrivacyLedger
 from skcondense.private_table import PrivateTable
 from skcondense.table import TableSchema
 
@@ -81,6 +82,8 @@ class ZeroOrderCondenser(DatasetCondenser):
         Largest number of rows to work on.
     n_jobs : int, default=None
         Candidates evaluated at the same time. The result does not depend on it.
+    epsilon, delta, ledger, neighbors
+        Differential privacy; as in `DatasetCondenser`.
     random_state : int, RandomState instance or None, default=None
         Seed.
     callbacks : iterable of callables, default=None
@@ -183,6 +186,10 @@ class ZeroOrderCondenser(DatasetCondenser):
         task: str = "auto",
         schema: TableSchema | None = None,
         subsample: int | None = 50_000,
+        epsilon: float | None = None,
+        delta: float = 1e-5,
+        ledger: PrivacyLedger | None = None,
+        neighbors: str = "add_remove",
         n_jobs: int | None = None,
         random_state: Any = None,
         callbacks: Iterable[Callback] | None = None,
@@ -193,6 +200,10 @@ class ZeroOrderCondenser(DatasetCondenser):
             task=task,
             schema=schema,
             subsample=subsample,
+            epsilon=epsilon,
+            delta=delta,
+            ledger=ledger,
+            neighbors=neighbors,
             random_state=random_state,
         )
         self.estimator = estimator

@@ -219,6 +219,7 @@ class PrivacyLedger:
             If the budget has no room for it; nothing is written.
         """
         with self._lock:
+            self._refresh()
             self._check_room(spend.mu)
             self._append(asdict(spend))
 
@@ -302,9 +303,7 @@ class _Lines:
 def _new_terms(given: dict[str, Any]) -> Terms:
     terms = Terms(**given)
     if terms.neighbors not in ("add_remove", "replace"):
-        raise LedgerError(
-            f"neighbors must be 'add_remove' or 'replace'. Got {terms.neighbors!r}."
-        )
+        raise LedgerError(f"neighbors must be 'add_remove' or 'replace'. Got {terms.neighbors!r}.")
     if not 0 < terms.delta < 1:
         raise LedgerError(f"delta must be between 0 and 1. Got {terms.delta!r}.")
     if terms.epsilon is not None and not 0 < terms.epsilon < float("inf"):
@@ -322,6 +321,7 @@ def _check_terms(terms: Terms, given: dict[str, Any]) -> None:
 
 
 def now() -> str:
+    """Return the time for a ledger line."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 

@@ -133,7 +133,8 @@ class _SeededSource(NoiseSource):
         return int(self._rng.integers(2**31 - 1))
 
 
-_current: ContextVar[NoiseSource] = ContextVar("noise_source", default=NoiseSource())
+_OPERATING_SYSTEM = NoiseSource()
+_current: ContextVar[NoiseSource] = ContextVar("noise_source", default=_OPERATING_SYSTEM)  # noqa: B039
 
 
 def noise_source() -> NoiseSource:
@@ -143,7 +144,7 @@ def noise_source() -> NoiseSource:
 
 @contextmanager
 def seeded_noise(seed: int) -> Iterator[None]:
-    """Make noise repeatable, for tests. **Not private.**
+    """Make noise repeatable, for tests: not private.
 
     Whoever knows or guesses the seed can subtract the noise. Statements of fits inside the block
     say so, and such fits must not be released.

@@ -28,8 +28,6 @@ Answer = Floats | int
 
 # Numbers that a query may compute at a time.
 PIECE = 4_000_000
-# Entries are cut here before they are squared, so that nothing overflows.
-HUGE = 1e100
 # Shares of a fit add up to one, up to this.
 SLACK = 1e-9
 
@@ -147,20 +145,22 @@ class PrivateOracle:
         mu = self._mu * query.share**0.5
         sensitivity = query.sensitivity(self._ledger.terms.neighbors)
         self._charge(query, mu, sensitivity, noise=sensitivity / mu)
+        step = query.bound / GRID
+        noise = noise_source().rounded_gaussian(sensitivity / step / mu, query.size)
+        return (self._exact_sum(query) + noise) * step
+
+    def _exact_sum(self, query: SumQuery) -> Integers:
+        """Sum over patients, in steps of the integer grid."""
         total = np.zeros(query.size, dtype=np.int64)
         for vectors in self._patients.sums(query):
             total += _clipped(vectors, query).sum(axis=0)
-        step = query.bound / GRID
-        total += noise_source().rounded_gaussian(sensitivity / step / mu, query.size)
-        return total * step
+        return total
 
     def _selection(self, query: SelectQuery) -> int:
         mu = self._mu * query.share**0.5
         sensitivity = query.sensitivity(self._ledger.terms.neighbors)
         self._charge(query, mu, sensitivity, noise=range_of(mu))
-        total = np.zeros(query.size, dtype=np.int64)
-        for losses in self._patients.means(query):
-            total += _on_grid(losses, query).sum(axis=0)
+        total = self._exact_losses(query)
         # Scores between candidates move by at most the sensitivity, so weights of
         # exp(epsilon * score / sensitivity), diffprivlib's for monotonic scores, have bounded
         # range epsilon.
@@ -172,6 +172,13 @@ class PrivateOracle:
             random_state=noise_source().random_state,
         )
         return int(mechanism.randomise())
+
+    def _exact_losses(self, query: SelectQuery) -> Integers:
+        """Total loss of each candidate, in steps of the integer grid."""
+        total = np.zeros(query.size, dtype=np.int64)
+        for losses in self._patients.means(query):
+            total += _on_grid(losses, query).sum(axis=0)
+        return total
 
     def _charge(self, query: Query, mu: float, sensitivity: float, noise: float) -> None:
         spend = Spend(
@@ -251,7 +258,7 @@ class _Patients:
             room = max(1, PIECE // query.size)
             last = max(first + 1, int(np.searchsorted(ends, start + room, side="right")))
             piece = self._rows.take(np.arange(start, ends[last - 1]))
-            values = query.function(piece) * piece.weight[:, np.newaxis]
+            values = query.within_reach(query.function(piece)) * piece.weight[:, np.newaxis]
             starts = self._starts[first:last] - start
             yield values, starts, np.diff(starts, append=len(values))
             first = last
@@ -259,8 +266,6 @@ class _Patients:
 
 def _clipped(vectors: Floats, query: SumQuery) -> Integers:
     """Vectors on the integer grid, none longer than `GRID` steps."""
-    lowest = 0.0 if query.nonnegative else -HUGE
-    vectors = np.clip(np.nan_to_num(vectors, nan=0.0), lowest, HUGE)
     norm = np.sqrt((vectors**2).sum(axis=1, keepdims=True))
     # Towards zero, so that rounding makes no vector longer.
     steps = np.trunc(vectors * (GRID / np.maximum(norm, query.bound))).astype(np.int64)
@@ -270,6 +275,5 @@ def _clipped(vectors: Floats, query: SumQuery) -> Integers:
 
 
 def _on_grid(losses: Floats, query: SelectQuery) -> Integers:
-    """Losses on the integer grid, between 0 and `GRID`; NaN counts as the largest."""
-    shares = np.clip(np.nan_to_num(losses / query.bound, nan=1.0), 0.0, 1.0)
-    return np.rint(shares * GRID).astype(np.int64)
+    """Losses on the integer grid, between 0 and `GRID`."""
+    return np.rint(np.clip(losses / query.bound, 0.0, 1.0) * GRID).astype(np.int64)

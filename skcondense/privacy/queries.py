@@ -24,6 +24,8 @@ Floats = NDArray[np.float64]
 
 # Steps of the integer grid in one clip norm (or one loss bound).
 GRID = 2**20
+# Entries are cut here before they are added up and squared, so that nothing overflows.
+HUGE = 1e100
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,10 @@ class Query:
     bound: float
     function: Callable[[Any], Floats]
 
+    def within_reach(self, values: Floats) -> Floats:
+        """Values of rows, cut to where they can be added up."""
+        raise NotImplementedError
+
 
 @dataclass(frozen=True)
 class SumQuery(Query):
@@ -65,6 +71,11 @@ class SumQuery(Query):
 
     nonnegative: bool = False
     mechanism = "gaussian"
+
+    def within_reach(self, values: Floats) -> Floats:
+        """Values of rows without what cannot be added up: NaN counts as nothing."""
+        lowest = 0.0 if self.nonnegative else -HUGE
+        return np.clip(np.nan_to_num(values, nan=0.0), lowest, HUGE)
 
     def sensitivity(self, neighbors: str) -> float:
         """How far one patient can move the sum, in L2.
@@ -86,6 +97,10 @@ class SelectQuery(Query):
     """
 
     mechanism = "exponential"
+
+    def within_reach(self, values: Floats) -> Floats:
+        """Losses of rows, cut to their bounds; NaN counts as the largest."""
+        return np.clip(np.nan_to_num(values, nan=self.bound), 0.0, self.bound)
 
     def sensitivity(self, neighbors: str) -> float:
         """How far apart one patient can move two candidates' total losses.

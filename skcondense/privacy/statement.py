@@ -61,6 +61,13 @@ class PrivacyStatement:
         return not self.seeded_noise
 
     @property
+    def short(self) -> str:
+        """The promise in a few words."""
+        if self.seeded_noise:
+            return "seeded noise: not for release"
+        return f"epsilon={self.epsilon:.4g}, delta={self.delta:.4g}, per {self.unit}"
+
+    @property
     def caps(self) -> AttackCaps:
         """What no attacker can exceed."""
         return attack_caps(self.mu)
@@ -88,8 +95,8 @@ class PrivacyStatement:
             "accused wrongly.",
             f"The table was asked {len(self.spends)} questions; each answer was noised, and the "
             "rows, weights and labels were computed from the answers alone.",
-            "Taken as public, and not protected: the schema (columns, bounds, categories, outcome), "
-            "column types, the settings of the fit, and everything that is true of the "
+            "Taken as public, and not protected: the schema (columns, bounds, categories, "
+            "outcome), column types, the settings of the fit, and everything that is true of the "
             "population whether or not this patient took part.",
             "It covers this fit alone. Other releases and other fits on the same patients add up; "
             "a shared ledger counts them.",

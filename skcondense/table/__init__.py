@@ -2,7 +2,13 @@
 
 from skcondense.table.encoder import TableEncoder
 from skcondense.table.frames import Column, Container, check_table, is_frame, take_rows
-from skcondense.table.schema import ColumnSchema, TableSchema, clip_to_bounds, infer_schema
+from skcondense.table.schema import (
+    ColumnSchema,
+    SurvivalSchema,
+    TableSchema,
+    clip_to_bounds,
+    infer_schema,
+)
 from skcondense.table.vectorizer import SchemaVectorizer
 
 __all__ = [
@@ -10,6 +16,7 @@ __all__ = [
     "ColumnSchema",
     "Container",
     "SchemaVectorizer",
+    "SurvivalSchema",
     "TableEncoder",
     "TableSchema",
     "check_table",

@@ -92,6 +92,17 @@ class Container:
         dtype = getattr(self.template[name], "dtype", None)
         return not (isinstance(dtype, np.dtype) and dtype.kind in "iub")
 
+    def categories(self, name: str) -> tuple[Any, ...] | None:
+        """Categories that the column's dtype lists, if it does."""
+        if not self.is_frame:
+            return None
+        column = nw.from_native(self.template, eager_only=True)[name]
+        # Categories of polars' Categorical belong to the process, not to the column.
+        pandas_like = column.implementation.is_pandas_like()
+        if not isinstance(column.dtype, (nw.Categorical, nw.Enum) if pandas_like else nw.Enum):
+            return None
+        return tuple(column.cat.get_categories().to_list())
+
     def read(self, X: Any) -> list[Column]:
         """Columns of `X` in the order of `names`; extra columns of a frame are left out."""
         if not self.is_frame:

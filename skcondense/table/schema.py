@@ -19,7 +19,14 @@ from numpy.typing import NDArray
 from skcondense.exceptions import PrivacyLeakWarning, SchemaError
 from skcondense.table.frames import Column, Container, check_table, is_frame
 
-__all__ = ["ColumnSchema", "Kind", "TableSchema", "clip_to_bounds", "infer_schema"]
+__all__ = [
+    "ColumnSchema",
+    "Kind",
+    "SurvivalSchema",
+    "TableSchema",
+    "clip_to_bounds",
+    "infer_schema",
+]
 
 Kind = Literal["numeric", "integer", "binary", "ordinal", "categorical"]
 
@@ -118,6 +125,42 @@ class ColumnSchema:
             )
 
 
+@dataclass(frozen=True, kw_only=True)
+class SurvivalSchema:
+    """A right-censored outcome: its two columns and the grid on which time is told apart.
+
+    Parameters
+    ----------
+    grid : tuple of float
+        Ends of the time bands, positive and increasing, in the unit of the time column. The last
+        one is the horizon: what happens later counts as censored there.
+    event : str, default="event"
+        Name of the event column.
+    time : str, default="time"
+        Name of the time column.
+    unit : str, default=None
+        Unit of time, for people.
+
+    Raises
+    ------
+    SchemaError
+        If the grid is not increasing.
+    """
+
+    grid: tuple[float, ...]
+    event: str = "event"
+    time: str = "time"
+    unit: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "grid", tuple(float(end) for end in self.grid))
+        ends = np.array((0.0, *self.grid))
+        if len(ends) < 2 or not np.isfinite(ends).all() or (np.diff(ends) <= 0).any():
+            raise SchemaError(
+                f"The time grid must hold increasing positive numbers. Got {list(self.grid)}."
+            )
+
+
 @dataclass(frozen=True)
 class TableSchema:
     """The columns of a table, in order.
@@ -125,7 +168,10 @@ class TableSchema:
     Parameters
     ----------
     columns : tuple of ColumnSchema
-        One entry per column.
+        One entry per feature column.
+    outcome : ColumnSchema or SurvivalSchema, default=None
+        What the outcome may be: categories for classification, bounds for regression, a time
+        grid for survival. Needed with `epsilon` only.
 
     Examples
     --------
@@ -139,6 +185,7 @@ class TableSchema:
     """
 
     columns: tuple[ColumnSchema, ...]
+    outcome: ColumnSchema | SurvivalSchema | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "columns", tuple(self.columns))
@@ -193,11 +240,10 @@ class TableSchema:
 
     def to_json(self) -> str:
         """Write the schema as JSON text."""
-        columns = [
-            {key: value for key, value in asdict(column).items() if value not in (None, False)}
-            for column in self.columns
-        ]
-        return json.dumps({"columns": columns}, indent=2, ensure_ascii=False)
+        facts: dict[str, Any] = {"columns": [_as_json(column) for column in self]}
+        if self.outcome is not None:
+            facts["outcome"] = _as_json(self.outcome)
+        return json.dumps(facts, indent=2, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> "TableSchema":
@@ -209,8 +255,13 @@ class TableSchema:
             If the text is not a schema.
         """
         try:
-            return cls(tuple(ColumnSchema(**column) for column in json.loads(text)["columns"]))
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
+            facts = json.loads(text)
+            columns = tuple(ColumnSchema(**column) for column in facts["columns"])
+            outcome = facts.get("outcome")
+            if outcome is not None:
+                outcome = (SurvivalSchema if "grid" in outcome else ColumnSchema)(**outcome)
+            return cls(columns, outcome)
+        except (AttributeError, json.JSONDecodeError, KeyError, TypeError) as error:
             raise SchemaError(
                 f"This is not a schema in JSON: {error}. Write one with `skcondense schema`."
             ) from error
@@ -247,17 +298,42 @@ class TableSchema:
                 f"{sorted(set(container.names) - set(self.names))}. Only in the schema: "
                 f"{sorted(set(self.names) - set(container.names))}."
             )
-        return TableSchema(tuple(self[name] for name in container.names))
+        return replace(self, columns=tuple(self[name] for name in container.names))
 
     def restricted_to(self, container: Container) -> "TableSchema":
         """Forbid missing cells where the container's dtype could not hold one."""
         pairs = zip(self.columns, container.names, strict=True)
-        return TableSchema(
-            tuple(
-                replace(column, missing=column.missing and container.holds_missing(name))
-                for column, name in pairs
-            )
+        columns = (
+            replace(column, missing=column.missing and container.holds_missing(name))
+            for column, name in pairs
         )
+        return replace(self, columns=tuple(columns))
+
+    def check_container(self, container: Container) -> None:
+        """Refuse a container that would show what is in its cells.
+
+        Rows leave in the container that came in. A dtype that depends on the cells (whole numbers
+        because no gap occurs; the categories that do occur) would leave with them.
+
+        Raises
+        ------
+        SchemaError
+            Names the column and what to do.
+        """
+        for column, name in zip(self.columns, container.names, strict=True):
+            if column.missing and not container.holds_missing(name):
+                raise SchemaError(
+                    f"Column {column.name!r} may have gaps by its schema, but its dtype cannot "
+                    "hold one, which shows that none occurs. Convert it to float, or declare "
+                    "missing=False."
+                )
+            listed = container.categories(name)
+            if listed is not None and listed != column.categories:
+                raise SchemaError(
+                    f"Column {column.name!r} has a categorical dtype with {len(listed)} "
+                    f"categories, but its schema declares {len(column.categories or ())}, or "
+                    "another order. Convert it to text, or give the dtype the schema's categories."
+                )
 
     def check(self, columns: list[Column]) -> None:
         """Refuse cells that the schema does not allow.
@@ -271,6 +347,10 @@ class TableSchema:
         """
         for column, cells in zip(self.columns, columns, strict=True):
             _check_column(column, cells)
+
+
+def _as_json(part: ColumnSchema | SurvivalSchema) -> dict[str, Any]:
+    return {key: value for key, value in asdict(part).items() if value not in (None, False)}
 
 
 def clip_to_bounds(X: Any, schema: TableSchema) -> Any:

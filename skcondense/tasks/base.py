@@ -9,10 +9,11 @@ from sklearn.base import clone
 
 from skcondense.tasks.weighting import fit_weighted
 
-__all__ = ["Floats", "Task", "weighted_rows"]
+__all__ = ["Anchors", "Floats", "Integers", "Task", "weighted_rows"]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.intp]
+Anchors = tuple[Any, NDArray[Any]]
 
 # Delivered rows with a smaller share of their prototype are left out: a ten-class problem would
 # otherwise ship ten rows per prototype, most of them weightless.
@@ -32,15 +33,48 @@ class Task(ABC):
         "classification", "regression" or "survival".
     metric_name : str
         What `metric` measures.
+    largest_loss : float
+        What no row's loss exceeds.
     """
 
     name: ClassVar[str]
     metric_name: ClassVar[str]
+    largest_loss: ClassVar[float]
 
     @classmethod
     @abstractmethod
     def of(cls, y: NDArray[Any]) -> "Task":
         """Read what is to be known from outcomes in their working form, and check them."""
+
+    @classmethod
+    @abstractmethod
+    def declared(cls, outcome: Any, y: NDArray[Any]) -> "tuple[Task, NDArray[Any]]":
+        """Take everything from a declared outcome and nothing from `y` but its dtype.
+
+        Returns
+        -------
+        task : Task
+        values : ndarray of shape (n_rows,)
+            `y`, brought within what is declared.
+
+        Raises
+        ------
+        TargetError
+            If an outcome is not what was declared. The message never shows one.
+        """
+
+    @property
+    @abstractmethod
+    def n_cells(self) -> int:
+        """Number of cells into which a declared task divides outcomes, to count them."""
+
+    @abstractmethod
+    def cells(self, y: NDArray[Any]) -> Integers:
+        """Cell of each outcome, numbered from 0."""
+
+    @abstractmethod
+    def from_cells(self, cells: Integers) -> NDArray[Any]:
+        """An outcome that stands for each cell."""
 
     @abstractmethod
     def strata(self, y: NDArray[Any]) -> Integers:
@@ -93,8 +127,21 @@ class Task(ABC):
         """Prediction of a fitted black box that `loss` scores."""
 
     @abstractmethod
-    def loss(self, prediction: Floats, y: NDArray[Any]) -> Floats:
-        """Loss of each row, bounded."""
+    def losses(self, fitted: Any, X: Any, y: NDArray[Any], anchors: Anchors) -> Floats:
+        """Loss of a fitted black box on each row, between 0 and `largest_loss`.
+
+        Parameters
+        ----------
+        fitted : estimator
+            Black box.
+        X : array or frame of shape (n_rows, n_features)
+            Rows to score.
+        y : ndarray of shape (n_rows,)
+            Their outcomes.
+        anchors : tuple of (rows, outcomes)
+            Rows to compare with, for tasks where a row alone says little. They must not be
+            among the private rows of a private fit: each loss depends on its own row only.
+        """
 
     @abstractmethod
     def metric(self, fitted: Any, X: Any, y: NDArray[Any]) -> float:

@@ -1,5 +1,6 @@
 """Classification: a label is a probability per class."""
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -13,7 +14,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.multiclass import check_classification_targets
 
 from skcondense.exceptions import TargetError
-from skcondense.tasks.base import Floats, Integers, Task, weighted_rows
+from skcondense.table import ColumnSchema
+from skcondense.tasks.base import Anchors, Floats, Integers, Task, weighted_rows
 
 __all__ = ["ClassificationTask", "boosted_and_linear_classifiers"]
 
@@ -36,6 +38,7 @@ class ClassificationTask(Task):
     classes: NDArray[Any]
     name: ClassVar[str] = "classification"
     metric_name: ClassVar[str] = "AUROC"
+    largest_loss: ClassVar[float] = -math.log(CLIP)
 
     @classmethod
     def of(cls, y: NDArray[Any]) -> "ClassificationTask":
@@ -54,6 +57,36 @@ class ClassificationTask(Task):
                 "Check the target column, or choose another task."
             )
         return cls(classes)
+
+    @classmethod
+    def declared(cls, outcome: Any, y: NDArray[Any]) -> "tuple[ClassificationTask, NDArray[Any]]":
+        """Take the classes from a binary, ordinal or categorical outcome."""
+        if not isinstance(outcome, ColumnSchema) or outcome.categories is None:
+            raise TargetError(
+                "Classification needs an outcome that is declared with its categories, such as "
+                "ColumnSchema(name='death', kind='binary', categories=(0, 1))."
+            )
+        unknown = set(y.tolist()) - set(outcome.categories)
+        if unknown:
+            raise TargetError(
+                f"The outcome has {len(unknown)} unknown classes, not among the "
+                f"{len(outcome.categories)} that the schema declares. Add them to the schema, or "
+                "recode y."
+            )
+        classes = np.array(sorted(outcome.categories))
+        if y.dtype.kind in "biuf":
+            classes = classes.astype(y.dtype)
+        return cls(classes), y.astype(classes.dtype)
+
+    @property
+    def n_cells(self) -> int:
+        return len(self.classes)
+
+    def cells(self, y: NDArray[Any]) -> Integers:
+        return self.strata(y)
+
+    def from_cells(self, cells: Integers) -> NDArray[Any]:
+        return self.classes[cells]
 
     def strata(self, y: NDArray[Any]) -> Integers:
         return np.searchsorted(self.classes, y)
@@ -95,6 +128,9 @@ class ClassificationTask(Task):
             return out
         # Without probabilities a model is scored by its decisions.
         return np.eye(len(self.classes))[self.strata(np.asarray(fitted.predict(X)))]
+
+    def losses(self, fitted: Any, X: Any, y: NDArray[Any], anchors: Anchors) -> Floats:
+        return self.loss(self.predict(fitted, X), y)
 
     def loss(self, prediction: Floats, y: NDArray[Any]) -> Floats:
         """Log loss of clipped probabilities, in [-log(0.98), -log(0.02)]."""

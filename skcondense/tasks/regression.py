@@ -12,11 +12,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skcondense.exceptions import TargetError
-from skcondense.tasks.base import Floats, Integers, Task
+from skcondense.table import ColumnSchema
+from skcondense.tasks.base import Anchors, Floats, Integers, Task
 
 __all__ = ["RegressionTask"]
 
 N_STRATA = 5
+# Cells of a stratum, in which outcomes of a declared task are counted.
+N_PARTS = 4
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,7 @@ class RegressionTask(Task):
     edges: Floats
     name: ClassVar[str] = "regression"
     metric_name: ClassVar[str] = "R2"
+    largest_loss: ClassVar[float] = 1.0
 
     @classmethod
     def of(cls, y: NDArray[Any]) -> "RegressionTask":
@@ -51,6 +55,37 @@ class RegressionTask(Task):
         inner = np.linspace(0, 1, N_STRATA + 1)[1:-1]
         edges = np.unique(np.quantile(y, inner))
         return cls((low, high), edges[(edges > low) & (edges <= high)])
+
+    @classmethod
+    def declared(cls, outcome: Any, y: NDArray[Any]) -> "tuple[RegressionTask, NDArray[Any]]":
+        """Take bounds and bands from a numeric or integer outcome; clip to the bounds."""
+        if not isinstance(outcome, ColumnSchema) or outcome.bounds is None:
+            raise TargetError(
+                "Regression needs an outcome that is declared with its bounds, such as "
+                "ColumnSchema(name='stay', kind='numeric', bounds=(0, 60), unit='days')."
+            )
+        low, high = outcome.bounds
+        if low == high:
+            raise TargetError(f"The bounds of the outcome must differ. Got {outcome.bounds}.")
+        edges = np.linspace(*(outcome.typical or outcome.bounds), N_STRATA + 1)[1:-1]
+        return cls((low, high), np.unique(edges)), np.clip(y, low, high)
+
+    @property
+    def n_cells(self) -> int:
+        return len(self._cell_edges) - 1
+
+    @property
+    def _cell_edges(self) -> Floats:
+        knots = np.array([self.bounds[0], *self.edges, self.bounds[1]])
+        parts = np.linspace(knots[:-1], knots[1:], N_PARTS, endpoint=False, axis=1)
+        return np.append(parts.ravel(), self.bounds[1])
+
+    def cells(self, y: NDArray[Any]) -> Integers:
+        return np.searchsorted(self._cell_edges[1:-1], y, side="right")
+
+    def from_cells(self, cells: Integers) -> NDArray[Any]:
+        edges = self._cell_edges
+        return (edges[cells] + edges[cells + 1]) / 2
 
     def strata(self, y: NDArray[Any]) -> Integers:
         return np.searchsorted(self.edges, y, side="right")
@@ -88,6 +123,9 @@ class RegressionTask(Task):
 
     def predict(self, fitted: Any, X: Any) -> Floats:
         return np.asarray(fitted.predict(X), dtype=np.float64).ravel()
+
+    def losses(self, fitted: Any, X: Any, y: NDArray[Any], anchors: Anchors) -> Floats:
+        return self.loss(self.predict(fitted, X), y)
 
     def loss(self, prediction: Floats, y: NDArray[Any]) -> Floats:
         """Squared error on outcomes scaled to [0, 1] by their bounds, in [0, 1]."""

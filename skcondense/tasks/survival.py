@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skcondense.exceptions import TargetError, missing_extra
-from skcondense.tasks.base import Floats, Integers, Task, weighted_rows
+from skcondense.table import SurvivalSchema
+from skcondense.tasks.base import Anchors, Floats, Integers, Task, weighted_rows
 from skcondense.tasks.classification import boosted_and_linear_classifiers
 from skcondense.tasks.xgboost_survival import risk_score
 
@@ -24,7 +25,6 @@ N_BANDS, MIN_EVENTS = 6, 5
 SHRINKAGE = 2.0
 # Hazards of labels stay off 0 and 1, so that every outcome keeps a little weight.
 FLOOR = 1e-3
-N_ANCHORS = 256
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class SurvivalTask(Task):
     times: Floats
     name: ClassVar[str] = "survival"
     metric_name: ClassVar[str] = "C-index"
+    largest_loss: ClassVar[float] = 1.0
 
     @classmethod
     def of(cls, y: NDArray[Any]) -> "SurvivalTask":
@@ -63,6 +64,42 @@ class SurvivalTask(Task):
             for j in range(len(edges) + 1)
         ]
         return cls(y.dtype, edges, np.array([*middle, time.max()]))
+
+    @classmethod
+    def declared(cls, outcome: Any, y: NDArray[Any]) -> "tuple[SurvivalTask, NDArray[Any]]":
+        """Take bands and horizon from a declared grid; what happens later is censored there."""
+        if not isinstance(outcome, SurvivalSchema):
+            raise TargetError(
+                "Survival needs an outcome that is declared with a time grid, such as "
+                "SurvivalSchema(grid=(30, 90, 180, 365), unit='days')."
+            )
+        event, time = _parts(y)
+        _check_finite(time)
+        ends = np.array((0.0, *outcome.grid))
+        values = y.copy()
+        names = y.dtype.names or ()
+        values[names[0]] = event & (time <= ends[-1])
+        values[names[1]] = np.minimum(time, ends[-1])
+        middle = (ends[:-1] + ends[1:]) / 2
+        return cls(y.dtype, ends[1:-1], np.append(middle, ends[-1])), values
+
+    @property
+    def n_cells(self) -> int:
+        return 2 * self.n_bands + 1
+
+    def cells(self, y: NDArray[Any]) -> Integers:
+        """Band of the event; beyond those, band of the censoring; last, alive at the horizon."""
+        event, time = _parts(y)
+        band = np.searchsorted(self.edges, time, side="left")
+        censored = np.where(time >= self.times[-1], 2 * self.n_bands, self.n_bands + band)
+        return np.where(event, band, censored)
+
+    def from_cells(self, cells: Integers) -> NDArray[Any]:
+        y = np.empty(len(cells), dtype=self.dtype)
+        event, time = self.dtype.names or ()
+        y[event] = cells < self.n_bands
+        y[time] = np.append(self.times[:-1], self.times)[cells]
+        return y
 
     @property
     def n_bands(self) -> int:
@@ -107,7 +144,8 @@ class SurvivalTask(Task):
         person = np.repeat(np.arange(len(y)), last + 1)
         band = np.arange(len(person)) - np.repeat(np.cumsum(last + 1) - last - 1, last + 1)
         is_last = band == last[person]
-        share = np.where(is_last & ~event[person], 0.5, 1.0)
+        left_early = ~event & (time < self.times[-1])
+        share = np.where(is_last & left_early[person], 0.5, 1.0)
         return person, band, is_last & event[person], share
 
     def typical(self, y: NDArray[Any]) -> NDArray[Any]:
@@ -158,17 +196,16 @@ class SurvivalTask(Task):
     def predict(self, fitted: Any, X: Any) -> Floats:
         return risk_score(fitted, X)
 
-    def loss(self, prediction: Floats, y: NDArray[Any]) -> Floats:
-        """Share of comparable anchors that a row is ranked against wrongly, in [0, 1].
+    def losses(self, fitted: Any, X: Any, y: NDArray[Any], anchors: Anchors) -> Floats:
+        """Share of comparable anchors that a row is ranked against wrongly.
 
-        The anchors are the first 256 rows. Only the order of risk scores counts, so models on
-        any scale can be compared and averaged.
+        Only the order of risk scores counts, so models on any scale can be compared and averaged.
         """
         event, time = _parts(y)
-        anchor = slice(0, N_ANCHORS)
-        earlier = event[:, None] & (time[:, None] < time[None, anchor])
-        later = event[None, anchor] & (time[None, anchor] < time[:, None])
-        gap = prediction[:, None] - prediction[None, anchor]
+        anchor_event, anchor_time = _parts(anchors[1])
+        earlier = event[:, None] & (time[:, None] < anchor_time)
+        later = anchor_event & (anchor_time < time[:, None])
+        gap = self.predict(fitted, X)[:, None] - self.predict(fitted, anchors[0])
         wrong = np.where(earlier, gap < 0, later & (gap > 0)) + 0.5 * (
             (gap == 0) & (earlier | later)
         )
@@ -197,6 +234,15 @@ def _outcomes(hazard: Floats) -> Floats:
 
 
 def _check_times(event: NDArray[np.bool_], time: Floats) -> None:
+    _check_finite(time)
+    if not event.any():
+        raise TargetError(
+            "All rows are censored: there is no event to learn from. "
+            "Check that the event column is True (or 1) where the event was observed."
+        )
+
+
+def _check_finite(time: Floats) -> None:
     if not np.isfinite(time).all():
         raise TargetError(
             f"Survival times must be finite. Got {int((~np.isfinite(time)).sum())} missing or "
@@ -205,9 +251,4 @@ def _check_times(event: NDArray[np.bool_], time: Floats) -> None:
     if (time < 0).any():
         raise TargetError(
             f"Survival times must not be negative. Got {int((time < 0).sum())} negative times."
-        )
-    if not event.any():
-        raise TargetError(
-            "All rows are censored: there is no event to learn from. "
-            "Check that the event column is True (or 1) where the event was observed."
         )

@@ -10,13 +10,19 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.validation import assert_all_finite
 
 from skcondense.exceptions import TargetError
-from skcondense.table import is_frame, take_rows
+from skcondense.table import SurvivalSchema, is_frame, take_rows
 from skcondense.tasks.base import Task
 from skcondense.tasks.classification import ClassificationTask
 from skcondense.tasks.regression import RegressionTask
 from skcondense.tasks.survival import SurvivalTask
 
 __all__ = ["TargetContainer", "resolve_task", "take_target"]
+
+DECLARED = {
+    "classification": ClassificationTask,
+    "regression": RegressionTask,
+    "survival": SurvivalTask,
+}
 
 # Numbers with more distinct values than this are an outcome to regress on, not class labels.
 MAX_NUMERIC_CLASSES = 20
@@ -71,7 +77,7 @@ class TargetContainer:
         ).to_native()
 
 
-def resolve_task(task: str, y: Any) -> tuple[Task, NDArray[Any]]:
+def resolve_task(task: str, y: Any, outcome: Any = None) -> tuple[Task, NDArray[Any]]:
     """Find the task and bring `y` into its working form.
 
     Parameters
@@ -82,6 +88,8 @@ def resolve_task(task: str, y: Any) -> tuple[Task, NDArray[Any]]:
         classification.
     y : array-like, series or two-column frame of shape (n_rows,)
         Outcomes.
+    outcome : ColumnSchema or SurvivalSchema, default=None
+        What `y` is declared to be; then nothing is learned from its values.
 
     Returns
     -------
@@ -89,13 +97,17 @@ def resolve_task(task: str, y: Any) -> tuple[Task, NDArray[Any]]:
     values : ndarray of shape (n_rows,)
         Labels, floats, or a structured array.
     """
-    if is_frame(y) and nw.from_native(y).shape[1] == 2:
+    if outcome is not None:
+        task = _declared_name(task, outcome)
+        return DECLARED[task].declared(outcome, _working_form(task, y))
+    if _is_event_time_frame(y):
         y = _structured_from_frame(nw.from_native(y, eager_only=True))
     names = getattr(getattr(y, "dtype", None), "names", None)
     if names is not None or task == "survival":
         if task not in ("auto", "survival"):
             raise TargetError(f"A structured y is a survival outcome. Got task={task!r}.")
-        return _survival(y)
+        values = _structured(y)
+        return SurvivalTask.of(values), values
     values = _values(y)
     if task == "auto":
         task = "regression" if _looks_continuous(values) else "classification"
@@ -105,13 +117,35 @@ def resolve_task(task: str, y: Any) -> tuple[Task, NDArray[Any]]:
     return RegressionTask.of(values), values
 
 
+def _declared_name(task: str, outcome: Any) -> str:
+    if task != "auto":
+        return task
+    if isinstance(outcome, SurvivalSchema):
+        return "survival"
+    return "regression" if outcome.is_number else "classification"
+
+
+def _working_form(task: str, y: Any) -> NDArray[Any]:
+    if task == "survival":
+        return _structured(y)
+    values = _values(y)
+    return _as_floats(values) if task == "regression" else values
+
+
 def take_target(y: Any, rows: NDArray[np.intp]) -> Any:
     """Select outcomes by position."""
     series = _as_series(y)
     return take_rows(y, rows) if series is None else series[rows.tolist()].to_native()
 
 
-def _survival(y: Any) -> tuple[Task, NDArray[Any]]:
+def _is_event_time_frame(y: Any) -> bool:
+    return is_frame(y) and nw.from_native(y).shape[1] == 2
+
+
+def _structured(y: Any) -> NDArray[Any]:
+    """A survival outcome as a structured array of event and time."""
+    if _is_event_time_frame(y):
+        return _structured_from_frame(nw.from_native(y, eager_only=True))
     y = np.asarray(y)
     names = y.dtype.names
     if names is None or len(names) != 2 or y.dtype[0].kind not in "biu":
@@ -125,7 +159,7 @@ def _survival(y: Any) -> tuple[Task, NDArray[Any]]:
             f"The event field {names[0]!r} must be True/False or 0/1. "
             "Recode it: 1 where the event was observed, 0 where the row was censored."
         )
-    return SurvivalTask.of(y), y
+    return y
 
 
 def _structured_from_frame(frame: Any) -> NDArray[Any]:
