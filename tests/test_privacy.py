@@ -23,6 +23,7 @@ from sklearn.base import clone
 
 from skcondense.exceptions import BudgetExceededError, LedgerError
 from skcondense.privacy import (
+    Answer,
     PrivacyLedger,
     PrivacyStatement,
     PrivateOracle,
@@ -173,9 +174,9 @@ def test_the_extreme_slice_is_drawn_too():
 def test_noise_differs_between_draws_and_ignores_numpy_seeds():
     rows, query = Rows(np.zeros((3, 4))), SumQuery("q", 0.1, 4, 1.0, vectors)
     np.random.seed(0)  # noqa: NPY002
-    first = door(rows).ask(query)
+    first = door(rows).ask(query).value
     np.random.seed(0)  # noqa: NPY002
-    second = door(rows).ask(query)
+    second = door(rows).ask(query).value
     assert not np.array_equal(first, second)
 
 
@@ -184,8 +185,8 @@ def test_seeded_noise_repeats_and_taints():
     for _ in range(2):
         with seeded_noise(5):
             asked = door(rows)
-            answers.append(asked.ask(SumQuery("q", 0.5, 4, 1.0, vectors)))
-            answers.append(asked.ask(SelectQuery("s", 0.5, 4, 1.0, vectors)))
+            answers.append(asked.ask(SumQuery("q", 0.5, 4, 1.0, vectors)).value)
+            answers.append(asked.ask(SelectQuery("s", 0.5, 4, 1.0, vectors)).value)
             assert asked.is_seeded
     assert np.array_equal(answers[0], answers[2])
     assert answers[1] == answers[3]
@@ -246,7 +247,7 @@ def test_sums_and_patients_are_right(monkeypatch):
 
 def test_the_best_candidate_is_chosen_when_it_is_clear():
     losses = np.tile([0.9, 0.1, 0.8], (2000, 1))
-    assert door(Rows(losses), mu=2.0).ask(SelectQuery("s", 1.0, 3, 1.0, vectors)) == 1
+    assert door(Rows(losses), mu=2.0).ask(SelectQuery("s", 1.0, 3, 1.0, vectors)).value == 1
 
 
 def test_a_sample_keeps_whole_patients():
@@ -303,7 +304,7 @@ ALONG = np.ones(K) / 2
 def run_sums(rows, *, size=K, bound=1.0, neighbors="add_remove", mu=1.0, statistic=np.sum):
     ledger = PrivacyLedger(neighbors=neighbors)
     query = SumQuery("q", 1.0, size, bound, vectors)
-    return np.array([statistic(door(rows, mu, ledger).ask(query)) for _ in range(N_RUNS)])
+    return np.array([statistic(door(rows, mu, ledger).ask(query).value) for _ in range(N_RUNS)])
 
 
 def audit_sum():
@@ -326,8 +327,8 @@ def audit_reuse():
         found = []
         for _ in range(N_RUNS):
             asked = door(rows)
-            first = asked.ask(SumQuery("nothing", 0.5, K, 1.0, lambda r: 0 * r.vectors))
-            second = asked.ask(SumQuery("q", 0.5, K, 1.0, vectors))
+            first = asked.ask(SumQuery("nothing", 0.5, K, 1.0, lambda r: 0 * r.vectors)).value
+            second = asked.ask(SumQuery("q", 0.5, K, 1.0, vectors)).value
             found.append((second - first).sum())
         return np.array(found)
 
@@ -359,7 +360,8 @@ def audit_selection():
     # Alone among others, the patient tips the balance from one candidate to the other.
     tables = [[0.5, 0.0]], [[0.5, 0.0], [0.0, 1.0]]
     without, having = (
-        np.array([1 - door(Rows(t), 1.0, ledger).ask(query) for _ in range(N_RUNS)]) for t in tables
+        np.array([1 - door(Rows(t), 1.0, ledger).ask(query).value for _ in range(N_RUNS)])
+        for t in tables
     )
     return without, having
 
@@ -426,7 +428,7 @@ def normalised_by_n(patch):
     patch.setattr(
         PrivateOracle,
         "_noisy_sum",
-        lambda self, query: original(self, query) / len(self._patients._rows),
+        lambda self, query: Answer(original(self, query).value / len(self._patients._rows), 0.0),
     )
 
 

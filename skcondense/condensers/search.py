@@ -72,7 +72,7 @@ class ZeroOrderSearch:
     ) -> None:
         black_boxes = settings.estimator
         self._settings = settings
-        self._table = table
+        self.table = table
         self._rng = rng
         self._parallel = Parallel(n_jobs=settings.n_jobs)
         self.objective = Objective(
@@ -95,15 +95,16 @@ class ZeroOrderSearch:
         labels : ndarray of shape (n_prototypes, n_label_columns)
         weight : ndarray of shape (n_prototypes,)
         """
-        rows = self._table.decode(pool.Z)
+        rows = self.table.decode(pool.Z)
         first = self._candidate(pool, rows, pool.sets[0])
-        self.objective.check(first, self._table)
+        self.objective.check(first, self.table)
         with self._parallel:
             members = self._exchange(pool, rows)
+            labels = self._choose_labels(pool, rows, members)
             space = SearchSpace(
-                self._table,
+                self.table,
                 pool.Z[members],
-                pool.labels[members],
+                labels,
                 pool.weight[members],
                 frozenset(self._settings.optimize),
                 {
@@ -113,6 +114,10 @@ class ZeroOrderSearch:
                 },
             )
             return space.unpack(self._gate(space, self._refine(space)))
+
+    def _choose_labels(self, pool: Pool, rows: Any, members: NDArray[np.intp]) -> Vector:
+        """Labels to start from: the teacher's."""
+        return pool.labels[members]
 
     def _exchange(self, pool: Pool, rows: Any) -> NDArray[np.intp]:
         """Select the best set of the pool, then swap its members; both on the same rows."""
@@ -142,10 +147,13 @@ class ZeroOrderSearch:
                 break
         return search.solution
 
-    def _candidate(self, pool: Pool, rows: Any, members: NDArray[np.intp]) -> Candidate:
-        task = self._table.task
-        prototype, y, weight = task.deliver(pool.labels[members], pool.weight[members])
-        scale = self._table.weight.sum() / weight.sum()
+    def _candidate(
+        self, pool: Pool, rows: Any, members: NDArray[np.intp], labels: Vector | None = None
+    ) -> Candidate:
+        task = self.table.task
+        labels = pool.labels[members] if labels is None else labels
+        prototype, y, weight = task.deliver(labels, pool.weight[members])
+        scale = self.table.weight.sum() / weight.sum()
         return Candidate(take_rows(rows, members[prototype]), y, weight * scale)
 
     def _refine(self, space: SearchSpace) -> list[Vector]:
@@ -154,15 +162,21 @@ class ZeroOrderSearch:
         optimizer = self._optimizer(space)
         checkpoints = []
         for n_iter in range(1, settings.max_iter + 1):
-            batch = self._draw(settings.batch_size)
-            found = self.objective(space.candidates(optimizer.ask()), batch)
-            optimizer.tell(found)
+            found = self._step(space, optimizer)
             stop = self._report("refine", n_iter, settings.max_iter, found)
             if stop or n_iter % CHECKPOINT == 0 or n_iter == settings.max_iter:
                 checkpoints.append(optimizer.solution)
             if stop:
                 break
         return checkpoints
+
+    def _step(self, space: SearchSpace, optimizer: BatchOptimizer) -> Vector:
+        """Ask, evaluate, tell; return what was told."""
+        found = self.objective(
+            space.candidates(optimizer.ask()), self._draw(self._settings.batch_size)
+        )
+        optimizer.tell(found)
+        return found
 
     def _optimizer(self, space: SearchSpace) -> BatchOptimizer:
         settings = self._settings
@@ -195,13 +209,15 @@ class ZeroOrderSearch:
         if not checkpoints:
             return space.start
         points = np.stack([space.start, *checkpoints])
-        losses = self.objective(space.candidates(points), self._draw(GATE_ROWS))
-        return points[int(np.argmin(losses))]
+        return points[self._best_of(space.candidates(points))]
+
+    def _best_of(self, candidates: list[Candidate]) -> int:
+        return int(np.argmin(self.objective(candidates, self._draw(GATE_ROWS))))
 
     def _draw(self, n_rows: int) -> PrivateTable:
-        if n_rows >= len(self._table):
-            return self._table
-        return self._table.take(self._rng.choice(len(self._table), n_rows, replace=False))
+        if n_rows >= len(self.table):
+            return self.table
+        return self.table.take(self._rng.choice(len(self.table), n_rows, replace=False))
 
     def _report(self, stage: str, n_iter: int, max_iter: int, losses: Vector) -> bool:
         """Record a round; whether a callback asks to end the stage."""

@@ -9,14 +9,29 @@ from skcondense._sklearn import HasMethods, StrOptions, at_least, between
 from skcondense.base import DatasetCondenser, Prototypes
 from skcondense.callbacks import Callback
 from skcondense.condensers.allocation import allocate
+from skcondense.condensers.measuring import is_narrow, measure
+from skcondense.condensers.private_search import PrivateZeroOrderSearch, soft_proxy
+from skcondense.condensers.private_teacher import PrivateTeacher
 from skcondense.condensers.search import PARTS, ZeroOrderSearch
-from skcondense.condensers.starts import make_pool
+from skcondense.condensers.starts import Pool, make_pool
 from skcondense.condensers.teacher import FoldTeacher
-from skcondense.privacy import PrivacyLedger
+from skcondense.privacy import Oracle, PrivacyLedger
 from skcondense.private_table import PrivateTable
 from skcondense.table import TableSchema
 
 __all__ = ["ZeroOrderCondenser"]
+
+# Shares of the budget of a private fit, in units of mu squared, before those of stages that the
+# settings leave out are given to the others. Measured: docs/benchmarks.md.
+SHARES = {
+    "outcomes": 0.02,
+    "histograms": 0.33,
+    "correlations": 0.10,
+    "residuals": 0.25,
+    "labels": 0.03,
+    "refine": 0.22,
+    "gate": 0.05,
+}
 
 
 class ZeroOrderCondenser(DatasetCondenser):
@@ -231,14 +246,44 @@ class ZeroOrderCondenser(DatasetCondenser):
         source = table if self.init == "real" else table.one_row_per_patient(rng)
         counts = allocate(self.allocation, self.n_prototypes, source)
         pool = make_pool(source, teacher, self.init, counts, self.n_candidates, rng)
-        search = ZeroOrderSearch(self, table, rng)
+        return self._found(ZeroOrderSearch(self, table, rng), pool)
+
+    def _found(self, search: ZeroOrderSearch, pool: Pool) -> Prototypes:
         Z, labels, weight = search.run(pool)
         facts = {
             "n_iter_": search.history["stage"].count("refine"),
             "n_evals_": search.objective.n_evals,
             "history_": search.history,
         }
+        table = search.table
         return Prototypes(table.decode(Z), *table.task.deliver(labels, weight), facts)
+
+    def _condense_privately(
+        self, facts: PrivateTable, oracle: Oracle, rng: np.random.Generator
+    ) -> Prototypes:
+        self._check_parts()
+        if self.init == "real":
+            raise ValueError(
+                "init='real' releases rows of patients, which no noise protects. With epsilon use "
+                "init='mixed', 'groups' or 'clusters': they start from proxy rows."
+            )
+        shares = self._shares(facts)
+        copula = measure(facts, oracle, shares)
+        if self.subsample is not None:
+            oracle.read_sample(self.subsample / copula.marginals.n_rows)
+        teacher = PrivateTeacher(copula, oracle, shares["residuals"], rng)
+        counts = allocate(self.allocation, self.n_prototypes, teacher.proxy)
+        pool = make_pool(teacher.proxy, teacher, self.init, counts, self.n_candidates, rng)
+        search = PrivateZeroOrderSearch(self, soft_proxy(teacher), oracle, shares, rng)
+        return self._found(search, pool)
+
+    def _shares(self, facts: PrivateTable) -> dict[str, float]:
+        shares = dict(SHARES)
+        if not is_narrow(facts.encoder.schema):
+            shares["correlations"] = 0.0
+        if self.max_iter == 0:
+            shares["refine"] = shares["gate"] = 0.0
+        return {name: share / sum(shares.values()) for name, share in shares.items()}
 
     def _check_parts(self) -> None:
         if not self.optimize or not set(self.optimize) <= PARTS:

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 __all__ = ["BatchOptimizer"]
@@ -22,6 +23,28 @@ class BatchOptimizer(ABC):
     @abstractmethod
     def tell(self, losses: NDArray[Any]) -> None:
         """Take the losses of the points that `ask` returned last, in the same order."""
+
+    def contrasts(self, losses: NDArray[Any]) -> NDArray[Any]:
+        """Row-wise differences of losses that are enough for `tell_contrasts`.
+
+        What all points have in common on a row says nothing about which is better, and would only
+        make the row's vector longer, which costs accuracy under differential privacy.
+
+        Parameters
+        ----------
+        losses : ndarray of shape (n_rows, n_points)
+            Loss of each row at each point, in the order of `ask`.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_contrasts)
+            By default differences from the first point.
+        """
+        return losses[:, 1:] - losses[:, :1]
+
+    def tell_contrasts(self, contrasts: NDArray[Any]) -> None:
+        """Take sums over rows of `contrasts`, possibly noised, instead of losses."""
+        self.tell(np.concatenate([[0.0], contrasts]))
 
     @property
     @abstractmethod

@@ -95,6 +95,13 @@ class TwoPointOptimizer(BatchOptimizer):
         self._n_iter += 1
         self._recent.append(self._point)
 
+    def contrasts(self, losses: Vector) -> Vector:
+        """Differences between the two ends of each direction."""
+        return losses[:, : self._n_directions] - losses[:, self._n_directions :]
+
+    def tell_contrasts(self, contrasts: Vector) -> None:
+        self.tell(np.concatenate([contrasts, -contrasts]) / 2)
+
     def _rate(self) -> float:
         return self._learning_rate * (1 - 0.8 * self._n_iter / self._max_iter)
 

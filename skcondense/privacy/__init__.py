@@ -13,11 +13,12 @@ from skcondense.privacy.accountant import (
 )
 from skcondense.privacy.ledger import PrivacyLedger, Spend, Terms
 from skcondense.privacy.noise import seeded_noise
-from skcondense.privacy.oracle import Oracle, PrivateOracle, ReplayedOracle
+from skcondense.privacy.oracle import Answer, Oracle, PrivateOracle, ReplayedOracle
 from skcondense.privacy.queries import Query, SelectQuery, SumQuery
 from skcondense.privacy.statement import PrivacyStatement
 
 __all__ = [
+    "Answer",
     "AttackCaps",
     "Oracle",
     "PrivacyLedger",

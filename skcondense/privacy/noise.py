@@ -134,7 +134,7 @@ class _SeededSource(NoiseSource):
 
 
 _OPERATING_SYSTEM = NoiseSource()
-_current: ContextVar[NoiseSource] = ContextVar("noise_source", default=_OPERATING_SYSTEM)  # noqa: B039
+_current: ContextVar[NoiseSource] = ContextVar("noise_source", default=_OPERATING_SYSTEM)
 
 
 def noise_source() -> NoiseSource:

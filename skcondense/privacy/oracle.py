@@ -8,6 +8,7 @@ come out the same, bit for bit.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -24,7 +25,23 @@ __all__ = ["Answer", "Oracle", "PrivateOracle", "ReplayedOracle", "Rows"]
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
-Answer = Floats | int
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A noised answer.
+
+    Attributes
+    ----------
+    value : ndarray of shape (size,) or int
+        Noised sum, or position of the chosen candidate.
+    noise : float
+        Standard deviation of the noise on each number of a sum; 0 for a choice.
+    """
+
+    value: Any
+    noise: float
+
 
 # Numbers that a query may compute at a time.
 PIECE = 4_000_000
@@ -117,8 +134,7 @@ class PrivateOracle:
 
         Returns
         -------
-        ndarray of shape (size,), or int
-            Noised sum, or position of the chosen candidate.
+        Answer
 
         Raises
         ------
@@ -133,7 +149,7 @@ class PrivateOracle:
             )
         self._share += query.share
         if isinstance(query, SumQuery):
-            answer: Answer = self._noisy_sum(query)
+            answer = self._noisy_sum(query)
         else:
             assert isinstance(query, SelectQuery)
             answer = self._selection(query)
@@ -141,13 +157,13 @@ class PrivateOracle:
         self.answers.append(answer)
         return answer
 
-    def _noisy_sum(self, query: SumQuery) -> Floats:
+    def _noisy_sum(self, query: SumQuery) -> Answer:
         mu = self._mu * query.share**0.5
         sensitivity = query.sensitivity(self._ledger.terms.neighbors)
         self._charge(query, mu, sensitivity, noise=sensitivity / mu)
         step = query.bound / GRID
         noise = noise_source().rounded_gaussian(sensitivity / step / mu, query.size)
-        return (self._exact_sum(query) + noise) * step
+        return Answer((self._exact_sum(query) + noise) * step, sensitivity / mu)
 
     def _exact_sum(self, query: SumQuery) -> Integers:
         """Sum over patients, in steps of the integer grid."""
@@ -156,7 +172,7 @@ class PrivateOracle:
             total += _clipped(vectors, query).sum(axis=0)
         return total
 
-    def _selection(self, query: SelectQuery) -> int:
+    def _selection(self, query: SelectQuery) -> Answer:
         mu = self._mu * query.share**0.5
         sensitivity = query.sensitivity(self._ledger.terms.neighbors)
         self._charge(query, mu, sensitivity, noise=range_of(mu))
@@ -171,7 +187,7 @@ class PrivateOracle:
             monotonic=True,
             random_state=noise_source().random_state,
         )
-        return int(mechanism.randomise())
+        return Answer(int(mechanism.randomise()), 0.0)
 
     def _exact_losses(self, query: SelectQuery) -> Integers:
         """Total loss of each candidate, in steps of the integer grid."""

@@ -1,5 +1,6 @@
 """Tables: what columns may hold, and rows as bounded float matrices."""
 
+from skcondense.table.bins import TableBins
 from skcondense.table.encoder import TableEncoder
 from skcondense.table.frames import Column, Container, check_table, is_frame, take_rows
 from skcondense.table.schema import (
@@ -17,6 +18,7 @@ __all__ = [
     "Container",
     "SchemaVectorizer",
     "SurvivalSchema",
+    "TableBins",
     "TableEncoder",
     "TableSchema",
     "check_table",

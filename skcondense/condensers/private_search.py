@@ -1,0 +1,113 @@
+"""The private search behind `ZeroOrderCondenser`: exchange on the proxy, then ask the door.
+
+Selecting and exchanging work on proxy rows that carry the private teacher's labels, and are free.
+What remains asks real rows: which labels suit them best, in which direction labels and weights
+should move, and which of the visited sets to release.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skcondense.condensers.objective import Candidate
+from skcondense.condensers.private_teacher import PrivateTeacher
+from skcondense.condensers.search import ZeroOrderSearch
+from skcondense.condensers.search_space import SearchSpace
+from skcondense.condensers.starts import Pool
+from skcondense.optimizers import BatchOptimizer
+from skcondense.privacy import Oracle, SelectQuery, SumQuery
+from skcondense.private_table import PrivateTable
+
+if TYPE_CHECKING:
+    from skcondense.condensers.zero_order import ZeroOrderCondenser
+
+__all__ = ["PrivateZeroOrderSearch", "soft_proxy"]
+
+Vector = NDArray[np.float64]
+
+# Proxy rows on which candidate sets are compared, for free.
+N_SCORED = 2000
+# The teacher's labels, sharper and softer: logits are multiplied by these.
+SHARPNESS = (1.0, 0.7, 1.4, 2.0)
+# Share of the proxy's rows whose contrasts the clip norm leaves alone.
+UNCLIPPED = 0.75
+
+
+def soft_proxy(teacher: PrivateTeacher) -> PrivateTable:
+    """Proxy rows, once per outcome, weighted by the teacher's labels."""
+    proxy = teacher.proxy
+    part = proxy.take(np.arange(min(N_SCORED, len(proxy))))
+    labels = teacher.label(part.Z)
+    row, y, weight = proxy.task.deliver(labels, np.full(len(part), proxy.weight.sum() / len(part)))
+    return proxy.with_rows(part.Z[row], y, weight)
+
+
+class PrivateZeroOrderSearch(ZeroOrderSearch):
+    """One private fit of a `ZeroOrderCondenser`.
+
+    Parameters
+    ----------
+    settings : ZeroOrderCondenser
+        Read, never written.
+    proxy : PrivateTable
+        Synthetic rows with the teacher's labels: see `soft_proxy`.
+    oracle : Oracle
+        Answers.
+    shares : dict of {str: float}
+        Shares of the budget: "labels", "refine" and "gate".
+    rng : Generator
+        Source of randomness.
+    """
+
+    def __init__(
+        self,
+        settings: "ZeroOrderCondenser",
+        proxy: PrivateTable,
+        oracle: Oracle,
+        shares: dict[str, float],
+        rng: np.random.Generator,
+    ) -> None:
+        super().__init__(settings, proxy, rng)
+        self._oracle = oracle
+        self._shares = shares
+        self._bound: float | None = None
+
+    def _draw(self, n_rows: int) -> PrivateTable:
+        """All of the proxy: its rows come once per outcome, and belong together."""
+        return self.table
+
+    def _choose_labels(self, pool: Pool, rows: Any, members: NDArray[np.intp]) -> Vector:
+        task = self.table.task
+        free = task.to_free(pool.labels[members])
+        choices = [task.from_free(sharpness * free) for sharpness in SHARPNESS]
+        candidates = [self._candidate(pool, rows, members, labels) for labels in choices]
+        return choices[self._select("labels", candidates)]
+
+    def _step(self, space: SearchSpace, optimizer: BatchOptimizer) -> Vector:
+        candidates = space.candidates(optimizer.ask())
+
+        def contrasts(rows: PrivateTable) -> Vector:
+            return optimizer.contrasts(self.objective.by_row(candidates, rows))
+
+        # On the proxy, contrasts cost nothing, and say how long those of real rows will be.
+        if self._bound is None:
+            lengths = np.linalg.norm(contrasts(self.table), axis=1)
+            self._bound = max(float(np.quantile(lengths, UNCLIPPED)), 1e-9)
+            self._size = contrasts(self.table.take(np.arange(1))).shape[1]
+        share = self._shares["refine"] / self._settings.max_iter
+        query = SumQuery("refine", share, self._size, self._bound, contrasts)
+        answer = self._oracle.ask(query).value
+        optimizer.tell_contrasts(answer)
+        return answer
+
+    def _best_of(self, candidates: list[Candidate]) -> int:
+        return self._select("gate", candidates)
+
+    def _select(self, stage: str, candidates: list[Candidate]) -> int:
+        def losses(rows: PrivateTable) -> Vector:
+            return self.objective.by_row(candidates, rows)
+
+        bound = self.table.task.largest_loss
+        query = SelectQuery(stage, self._shares[stage], len(candidates), bound, losses)
+        return int(self._oracle.ask(query).value)
