@@ -1,5 +1,6 @@
 """`DatasetCondenser`: the contract of everything that turns private rows into condensed ones."""
 
+import warnings
 from abc import ABCMeta, abstractmethod
 from copy import copy
 from dataclasses import dataclass
@@ -19,8 +20,9 @@ from sklearn.utils.validation import (
 
 from skcondense._sklearn import StrOptions, at_least, between
 from skcondense.condensed_set import CondensedSet, RealRowMatches
-from skcondense.exceptions import LedgerError, SchemaError
+from skcondense.exceptions import LedgerError, PrivacyLeakWarning, SchemaError
 from skcondense.privacy import (
+    Answer,
     Oracle,
     PrivacyLedger,
     PrivacyStatement,
@@ -210,9 +212,11 @@ class DatasetCondenser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, me
                 f"n_prototypes={self.n_prototypes} must not exceed the number of rows with a "
                 f"positive weight. Got n_samples = {len(part)}. Ask for fewer prototypes."
             )
-        self._keep(self._condense(part, rng), table, target, float(table.weight.sum()))
-        self.real_row_matches_ = _match_real_rows(table, self.X_condensed_)
-        self.privacy_ = None
+        found = self._condense(part, rng)
+        self._keep(found, table, target, float(table.weight.sum()))
+        self.real_row_matches_: RealRowMatches | None = _match_real_rows(table, found.X)
+        self.privacy_: PrivacyStatement | None = None
+        self.answers_: list[Answer] = []
         return self
 
     def _draw_seed(self) -> int:
@@ -220,7 +224,13 @@ class DatasetCondenser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, me
 
     def _fit_privately(self, X: Any, y: Any, sample_weight: Any, groups: Any) -> Self:
         """Everything after validation sees the table through a `PrivateOracle` only."""
+        if type(self)._condense_privately is DatasetCondenser._condense_privately:
+            raise ValueError(
+                f"{type(self).__name__} cannot be differentially private: "
+                f"{self._not_private_because}."
+            )
         ledger = self._resolve_ledger()
+        assert self.epsilon is not None
         mu = mu_of(self.epsilon, self.delta)
         table, target = self._private_table(X, y, sample_weight, groups)
         if table.weight.max() > 1:
@@ -242,8 +252,17 @@ class DatasetCondenser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, me
                 unit=oracle.unit,
                 seeded_noise=oracle.is_seeded,
             )
-        self._keep(found, facts, target, float(found.weight.sum()))
+        total = float(found.weight.sum())
+        self._keep(found, facts, target, total)
         self.real_row_matches_ = None
+        if self.delta * total >= 1:
+            warnings.warn(
+                f"delta={self.delta:.3g} is no smaller than one in the (noised) number of rows: a "
+                "release of one whole record would satisfy it. Set delta to a tenth of that at "
+                "most.",
+                PrivacyLeakWarning,
+                stacklevel=3,
+            )
         return self
 
     def _resolve_ledger(self) -> PrivacyLedger:
@@ -262,9 +281,7 @@ class DatasetCondenser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, me
         self, facts: PrivateTable, oracle: Oracle, rng: np.random.Generator
     ) -> Prototypes:
         """Compute prototypes from answers; `facts` has no rows, only what is public about them."""
-        raise ValueError(
-            f"{type(self).__name__} cannot be differentially private: {self._not_private_because}."
-        )
+        raise NotImplementedError
 
     _not_private_because: ClassVar[str] = "it has no private method. Leave epsilon=None"
 
@@ -284,7 +301,7 @@ class DatasetCondenser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, me
             If the condenser was fitted without `epsilon`.
         """
         check_is_fitted(self)
-        if self.privacy_ is None:
+        if not self.answers_:
             raise ValueError("Only fits with epsilon can be replayed. This one had none.")
         container = Container.of(self.X_condensed_)
         target = TargetContainer.of(self.y_condensed_)

@@ -4,17 +4,33 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.neighbors import NearestNeighbors
 
 from skcondense._sklearn import HasMethods, StrOptions
 from skcondense.base import DatasetCondenser, Prototypes
 from skcondense.condensers.allocation import allocate
 from skcondense.condensers.grouping import GROUP_SIZE, check_room_for_cells, cluster, means_of
+from skcondense.condensers.measuring import measure, shares_of
+from skcondense.condensers.private_teacher import PrivateTeacher
 from skcondense.condensers.teacher import FoldTeacher
-from skcondense.privacy import PrivacyLedger
+from skcondense.privacy import Oracle, PrivacyLedger, SumQuery
 from skcondense.private_table import PrivateTable
 from skcondense.table import TableSchema
 
 __all__ = ["ClusterCondenser"]
+
+# Shares of the budget of a private fit, in units of mu squared.
+SHARES = {
+    "outcomes": 0.02,
+    "histograms": 0.33,
+    "correlations": 0.10,
+    "residuals": 0.25,
+    "cells": 0.30,
+}
+# Proxy rows that are clustered.
+N_CLUSTERED = 5000
+# Patients that the teacher's word counts for, in standard deviations of the noise.
+TEACHER_PULL = 2.0
 
 
 class ClusterCondenser(DatasetCondenser):
@@ -120,6 +136,31 @@ class ClusterCondenser(DatasetCondenser):
         labels = self._soft_labels(table, cell, Z, rng)
         return Prototypes(X, *table.task.deliver(labels, weight), {})
 
+    def _condense_privately(
+        self, facts: PrivateTable, oracle: Oracle, rng: np.random.Generator
+    ) -> Prototypes:
+        shares = shares_of(SHARES, facts.encoder.schema)
+        copula = measure(facts, oracle, shares, self.subsample)
+        teacher = PrivateTeacher(copula, oracle, shares["residuals"], rng)
+        proxy = teacher.proxy.take(np.arange(N_CLUSTERED))
+        if self.labels == "hard":
+            cell = self._cells_within_strata(proxy, rng)
+        else:
+            cell = cluster(proxy.Z, self.n_prototypes, rng)
+        Z = facts.encoder.project(means_of(proxy.Z, cell))
+        counts, noise = _count_outcomes(facts, oracle, shares["cells"], Z)
+        weight = np.maximum(counts.sum(axis=1), noise)
+        X = facts.decode(Z)
+        if self.labels == "hard":
+            y = np.concatenate([facts.task.typical(proxy.y[cell == k]) for k in range(len(Z))])
+            return Prototypes(X, np.arange(len(Z)), y, weight, {})
+        outcomes = teacher.outcomes(Z)
+        if self.labels == "mean":
+            # Where the noise leaves little of a count, the teacher speaks.
+            outcomes = np.maximum(counts, 0) + TEACHER_PULL * noise * outcomes
+        labels = copula.marginals.labels(outcomes)
+        return Prototypes(X, *facts.task.deliver(labels, weight), {})
+
     def _cells_within_strata(
         self, table: PrivateTable, rng: np.random.Generator
     ) -> NDArray[np.intp]:
@@ -141,3 +182,21 @@ class ClusterCondenser(DatasetCondenser):
         if self.labels == "mean":
             return table.task.cell_labels(table.y, table.weight, cell, len(Z))
         return FoldTeacher.of(table, self.teacher, rng).label(Z)
+
+
+def _count_outcomes(
+    facts: PrivateTable, oracle: Oracle, share: float, centres: NDArray[Any]
+) -> tuple[NDArray[np.float64], float]:
+    """Noised count of each outcome among the rows nearest to each centre, and the noise."""
+    nearest = NearestNeighbors(n_neighbors=1).fit(centres)
+    n_outcomes = facts.task.n_cells
+
+    def indicators(rows: PrivateTable) -> NDArray[np.float64]:
+        cell = nearest.kneighbors(rows.Z, return_distance=False)[:, 0]
+        out = np.zeros((len(rows), len(centres), n_outcomes))
+        out[np.arange(len(rows)), cell, rows.task.cells(rows.y)] = 1
+        return out.reshape(len(rows), -1)
+
+    query = SumQuery("cells", share, len(centres) * n_outcomes, 1.0, indicators, nonnegative=True)
+    answer = oracle.ask(query)
+    return answer.value.reshape(len(centres), n_outcomes), answer.noise

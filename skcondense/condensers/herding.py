@@ -3,18 +3,25 @@
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.kernel_approximation import RBFSampler
 
 from skcondense._sklearn import at_least, between
 from skcondense.base import DatasetCondenser, Prototypes
 from skcondense.condensers.allocation import allocate
 from skcondense.condensers.grouping import GROUP_SIZE, group_means
+from skcondense.condensers.measuring import measure, shares_of
 from skcondense.condensers.random import draw_rows
-from skcondense.privacy import PrivacyLedger
+from skcondense.privacy import Oracle, PrivacyLedger, SumQuery
 from skcondense.private_table import PrivateTable
 from skcondense.table import TableSchema
 
 __all__ = ["HerdingCondenser"]
+
+# Shares of the budget of a private fit, in units of mu squared.
+SHARES = {"outcomes": 0.02, "histograms": 0.43, "correlations": 0.15, "embeddings": 0.40}
+# Proxy rows to choose from, at least: rare strata need some too.
+N_PROXY = 10_000
 
 
 class HerdingCondenser(DatasetCondenser):
@@ -110,11 +117,7 @@ class HerdingCondenser(DatasetCondenser):
     def _condense(self, table: PrivateTable, rng: np.random.Generator) -> Prototypes:
         table = table.one_row_per_patient(rng)
         counts = allocate(self.allocation, self.n_prototypes, table)
-        features = RBFSampler(
-            gamma=self.gamma / len(table.encoder.schema),
-            n_components=self.n_components,
-            random_state=int(rng.integers(2**31 - 1)),
-        ).fit(table.Z)
+        features = self._features(table, rng)
         chosen, outcomes, weights = [], [], []
         for stratum, count in counts.items():
             members = np.flatnonzero(table.strata == stratum)
@@ -134,6 +137,47 @@ class HerdingCondenser(DatasetCondenser):
         X = table.decode(np.concatenate(chosen))
         y = np.concatenate(outcomes)
         return Prototypes(X, np.arange(len(y)), y, np.concatenate(weights), {})
+
+    def _condense_privately(
+        self, facts: PrivateTable, oracle: Oracle, rng: np.random.Generator
+    ) -> Prototypes:
+        shares = shares_of(SHARES, facts.encoder.schema)
+        copula = measure(facts, oracle, shares, self.subsample)
+        proxy = copula.draw(max(self.n_pool, N_PROXY), rng)
+        counts = allocate(self.allocation, self.n_prototypes, proxy)
+        features = self._features(proxy, rng)
+        sizes = copula.marginals.sizes
+        goals = self._mean_embeddings(oracle, shares["embeddings"], features, sizes)
+        chosen, weights = [], []
+        for stratum, count in counts.items():
+            pool = np.flatnonzero(proxy.strata == stratum)
+            picked = _herd(features.transform(proxy.Z[pool]), goals[stratum], count)
+            chosen.append(pool[picked])
+            weights.append(np.full(count, sizes[stratum] / count))
+        rows = proxy.take(np.concatenate(chosen))
+        return Prototypes(rows.X, np.arange(len(rows)), rows.y, np.concatenate(weights), {})
+
+    def _mean_embeddings(
+        self, oracle: Oracle, share: float, features: RBFSampler, sizes: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Noised mean of the random features of each stratum's rows."""
+
+        def embeddings(rows: PrivateTable) -> NDArray[np.float64]:
+            out = np.zeros((len(rows), len(sizes), self.n_components))
+            out[np.arange(len(rows)), rows.strata] = features.transform(rows.Z)
+            return out.reshape(len(rows), -1)
+
+        # Each of the features is at most sqrt(2 / n_components).
+        size = len(sizes) * self.n_components
+        answer = oracle.ask(SumQuery("embeddings", share, size, 2**0.5, embeddings))
+        return answer.value.reshape(len(sizes), -1) / sizes[:, np.newaxis]
+
+    def _features(self, table: PrivateTable, rng: np.random.Generator) -> RBFSampler:
+        return RBFSampler(
+            gamma=self.gamma / len(table.encoder.schema),
+            n_components=self.n_components,
+            random_state=int(rng.integers(2**31 - 1)),
+        ).fit(table.Z)
 
 
 def _herd(pool: Any, goal: Any, count: int) -> list[int]:

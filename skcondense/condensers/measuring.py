@@ -16,6 +16,7 @@ Li, Xiong and Jiang (2014), Differentially private synthesization of multi-dimen
 copula functions, EDBT, doi:10.5441/002/edbt.2014.43.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -28,7 +29,7 @@ from skcondense.privacy import Oracle, SumQuery
 from skcondense.private_table import PrivateTable
 from skcondense.table import TableBins, TableSchema
 
-__all__ = ["Copula", "Marginals", "is_narrow", "measure"]
+__all__ = ["Copula", "Marginals", "measure", "shares_of"]
 
 Floats = NDArray[np.float64]
 Positions = NDArray[np.intp]
@@ -83,8 +84,8 @@ class Marginals:
         """Noised number of rows (patients, where groups are given)."""
         return float(self.cells.sum())
 
-    def labels(self, strata: Floats) -> Floats:
-        """Labels of rows whose stratum is known by its probabilities.
+    def outcomes(self, strata: Floats) -> Floats:
+        """Probability of each outcome cell for rows whose stratum is known by probabilities.
 
         Parameters
         ----------
@@ -93,17 +94,32 @@ class Marginals:
 
         Returns
         -------
-        ndarray of shape (n_rows, n_label_columns)
+        ndarray of shape (n_rows, n_outcome_cells)
+        """
+        within = self.cells / np.bincount(self.stratum, self.cells)[self.stratum]
+        return strata[:, self.stratum] * within
+
+    def labels(self, outcomes: Floats) -> Floats:
+        """Labels of prototypes with given outcomes.
+
+        Parameters
+        ----------
+        outcomes : ndarray of shape (n_prototypes, n_outcome_cells)
+            Counts or probabilities of the outcome cells.
+
+        Returns
+        -------
+        ndarray of shape (n_prototypes, n_label_columns)
         """
         task = self.facts.task
-        within = self.cells / np.bincount(self.stratum, self.cells)[self.stratum]
-        share = strata[:, self.stratum] * within
-        row, cell = np.divmod(np.arange(share.size), task.n_cells)
-        return task.cell_labels(task.from_cells(cell), share.ravel(), row, len(strata))
+        row, cell = np.divmod(np.arange(outcomes.size), task.n_cells)
+        return task.cell_labels(task.from_cells(cell), outcomes.ravel(), row, len(outcomes))
 
 
-def measure(facts: PrivateTable, oracle: Oracle, shares: dict[str, float]) -> "Copula":
-    """Ask the three queries.
+def measure(
+    facts: PrivateTable, oracle: Oracle, shares: dict[str, float], subsample: int | None
+) -> "Copula":
+    """Ask the three queries; let later ones read a sample of a long table.
 
     Parameters
     ----------
@@ -113,6 +129,8 @@ def measure(facts: PrivateTable, oracle: Oracle, shares: dict[str, float]) -> "C
         Answers.
     shares : dict of {str: float}
         Shares of the budget: "outcomes", "histograms" and "correlations".
+    subsample : int or None
+        Rows that later queries read, up to chance.
 
     Returns
     -------
@@ -123,7 +141,10 @@ def measure(facts: PrivateTable, oracle: Oracle, shares: dict[str, float]) -> "C
     task = facts.task
     stratum = task.strata(task.from_cells(np.arange(task.n_cells)))
     counts = _count_bins(bins, oracle, shares["histograms"], _sizes(cells, stratum))
-    return Copula(Marginals(facts, bins, cells, counts)).fit(oracle, shares["correlations"])
+    copula = Copula(Marginals(facts, bins, cells, counts)).fit(oracle, shares["correlations"])
+    if subsample is not None:
+        oracle.read_sample(subsample / copula.marginals.n_rows)
+    return copula
 
 
 def _count_outcomes(facts: PrivateTable, oracle: Oracle, share: float) -> Floats:
@@ -190,9 +211,26 @@ def _onto_simplex(counts: Floats, total: float) -> Floats:
     return np.maximum(counts - shift, 0.0)
 
 
-def is_narrow(schema: TableSchema) -> bool:
-    """Whether the columns are few enough to measure them pair by pair."""
-    return sum(1 + column.missing for column in schema) <= WIDEST
+def shares_of(plan: dict[str, float], schema: TableSchema, unused: Iterable[str] = ()) -> Any:
+    """Shares of a budget that add up to one.
+
+    Parameters
+    ----------
+    plan : dict of {str: float}
+        Shares of all stages.
+    schema : TableSchema
+        Wide tables are not measured pair by pair.
+    unused : iterable of str, default=()
+        Stages that the settings leave out; their shares go to the others.
+
+    Returns
+    -------
+    dict of {str: float}
+    """
+    is_wide = sum(1 + column.missing for column in schema) > WIDEST
+    idle = {*unused, *(["correlations"] if is_wide else [])}
+    active = {stage: 0.0 if stage in idle else share for stage, share in plan.items()}
+    return {stage: share / sum(active.values()) for stage, share in active.items()}
 
 
 class Copula:

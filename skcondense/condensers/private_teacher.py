@@ -101,9 +101,13 @@ class PrivateTeacher:
         with single_threaded():
             return self._models.log_odds(Z) + self._step[self._leaves.of(Z)].sum(axis=1)
 
+    def outcomes(self, Z: NDArray[Any]) -> Floats:
+        """Probability of each outcome cell, of shape (n_rows, n_outcome_cells)."""
+        return self._marginals.outcomes(softmax(self.log_odds(Z), axis=1))
+
     def label(self, Z: NDArray[Any]) -> Floats:
         """Soft labels of encoded rows, of shape (n_rows, n_label_columns)."""
-        return self._marginals.labels(softmax(self.log_odds(Z), axis=1))
+        return self._marginals.labels(self.outcomes(Z))
 
     def _correction(self, oracle: Oracle, share: float) -> Floats:
         leaves, models, n_strata = self._leaves, self._models, self._n_strata

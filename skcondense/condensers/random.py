@@ -108,6 +108,12 @@ class RandomCondenser(DatasetCondenser):
         self.labels = labels
         self.teacher = teacher
 
+    _not_private_because = (
+        "it publishes rows of patients, and a published row gives its patient away however small "
+        "epsilon is. Use ClusterCondenser, HerdingCondenser or ZeroOrderCondenser, which publish "
+        "synthetic rows"
+    )
+
     def _condense(self, table: PrivateTable, rng: np.random.Generator) -> Prototypes:
         counts = allocate(self.allocation, self.n_prototypes, table)
         rows, weight = draw_rows(table, counts, rng)

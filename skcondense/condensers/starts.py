@@ -15,7 +15,7 @@ from skcondense.condensers.grouping import (
     synthetic_only,
 )
 from skcondense.condensers.random import draw_rows
-from skcondense.condensers.teacher import FoldTeacher
+from skcondense.condensers.teacher import FoldTeacher, Teacher
 from skcondense.private_table import PrivateTable
 
 __all__ = ["Pool", "make_pool"]
@@ -54,7 +54,7 @@ class Pool:
 
 def make_pool(
     table: PrivateTable,
-    teacher: FoldTeacher,
+    teacher: Teacher,
     init: str,
     counts: dict[int, int],
     n_sets: int,
@@ -66,7 +66,7 @@ def make_pool(
     ----------
     table : PrivateTable
         Real rows.
-    teacher : FoldTeacher
+    teacher : Teacher
         Labels the rows.
     init : {"mixed", "groups", "clusters", "real"}
         Means of three neighbours around random rows; means of k-means cells in a geometry that
@@ -93,6 +93,7 @@ def make_pool(
     if draws:
         seeds = np.concatenate([rows for rows, _ in draws])
         if init == "real":
+            assert isinstance(teacher, FoldTeacher)
             parts.append((table.Z[seeds], teacher.label_real(table.Z[seeds], seeds)))
         else:
             Z = group_means(table, seeds, table.Z)
@@ -127,7 +128,7 @@ def _without_real_rows(
 
 def _cluster_means(
     table: PrivateTable,
-    teacher: FoldTeacher,
+    teacher: Teacher,
     n_clusters: int,
     n_sets: int,
     rng: np.random.Generator,
@@ -144,7 +145,7 @@ def _cluster_means(
 
 
 def _sensitivity(
-    table: PrivateTable, teacher: FoldTeacher, rng: np.random.Generator
+    table: PrivateTable, teacher: Teacher, rng: np.random.Generator
 ) -> NDArray[np.float64]:
     """How much the teacher's labels move when a column is shuffled, per code; at most 1."""
     Z = table.Z[rng.choice(len(table), min(len(table), SENSITIVITY_ROWS), replace=False)]

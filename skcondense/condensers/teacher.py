@@ -1,7 +1,7 @@
 """Teachers: strong models of the real rows that label prototypes, out of fold."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +11,17 @@ from skcondense._threads import single_threaded
 from skcondense.exceptions import TargetError
 from skcondense.private_table import PrivateTable
 
-__all__ = ["FoldTeacher"]
+__all__ = ["FoldTeacher", "Teacher"]
 
 N_FOLDS = 5
+
+
+class Teacher(Protocol):
+    """Whatever labels synthetic rows."""
+
+    def label(self, Z: NDArray[Any]) -> NDArray[np.float64]:
+        """Labels of encoded rows, of shape (n_rows, n_label_columns)."""
+        ...
 
 
 class FoldTeacher:

@@ -9,7 +9,7 @@ from skcondense._sklearn import HasMethods, StrOptions, at_least, between
 from skcondense.base import DatasetCondenser, Prototypes
 from skcondense.callbacks import Callback
 from skcondense.condensers.allocation import allocate
-from skcondense.condensers.measuring import is_narrow, measure
+from skcondense.condensers.measuring import measure, shares_of
 from skcondense.condensers.private_search import PrivateZeroOrderSearch, soft_proxy
 from skcondense.condensers.private_teacher import PrivateTeacher
 from skcondense.condensers.search import PARTS, ZeroOrderSearch
@@ -267,23 +267,14 @@ class ZeroOrderCondenser(DatasetCondenser):
                 "init='real' releases rows of patients, which no noise protects. With epsilon use "
                 "init='mixed', 'groups' or 'clusters': they start from proxy rows."
             )
-        shares = self._shares(facts)
-        copula = measure(facts, oracle, shares)
-        if self.subsample is not None:
-            oracle.read_sample(self.subsample / copula.marginals.n_rows)
+        unused = [] if self.max_iter else ["refine", "gate"]
+        shares = shares_of(SHARES, facts.encoder.schema, unused)
+        copula = measure(facts, oracle, shares, self.subsample)
         teacher = PrivateTeacher(copula, oracle, shares["residuals"], rng)
         counts = allocate(self.allocation, self.n_prototypes, teacher.proxy)
         pool = make_pool(teacher.proxy, teacher, self.init, counts, self.n_candidates, rng)
         search = PrivateZeroOrderSearch(self, soft_proxy(teacher), oracle, shares, rng)
         return self._found(search, pool)
-
-    def _shares(self, facts: PrivateTable) -> dict[str, float]:
-        shares = dict(SHARES)
-        if not is_narrow(facts.encoder.schema):
-            shares["correlations"] = 0.0
-        if self.max_iter == 0:
-            shares["refine"] = shares["gate"] = 0.0
-        return {name: share / sum(shares.values()) for name, share in shares.items()}
 
     def _check_parts(self) -> None:
         if not self.optimize or not set(self.optimize) <= PARTS:

@@ -52,8 +52,15 @@ SLACK = 1e-9
 class Rows(Protocol):
     """Private rows, such as a `PrivateTable`."""
 
-    weight: Floats
-    groups: NDArray[Any] | None
+    @property
+    def weight(self) -> Floats:
+        """Weight of each row."""
+        ...
+
+    @property
+    def groups(self) -> NDArray[Any] | None:
+        """Patient of each row."""
+        ...
 
     def __len__(self) -> int: ...
 
@@ -69,6 +76,10 @@ class Oracle(Protocol):
 
     def ask(self, query: Query) -> Answer:
         """Answer a query."""
+        ...
+
+    def read_sample(self, rate: float) -> None:
+        """Answer later queries from a random part of the patients."""
         ...
 
 

@@ -13,7 +13,7 @@ doi:10.1561/0400000042.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +51,7 @@ class Query:
     size: int
     bound: float
     function: Callable[[Any], Floats]
+    mechanism: ClassVar[str]
 
     def within_reach(self, values: Floats) -> Floats:
         """Values of rows, cut to where they can be added up."""
@@ -70,7 +71,7 @@ class SumQuery(Query):
     """
 
     nonnegative: bool = False
-    mechanism = "gaussian"
+    mechanism: ClassVar[str] = "gaussian"
 
     def within_reach(self, values: Floats) -> Floats:
         """Values of rows without what cannot be added up: NaN counts as nothing."""
@@ -96,7 +97,7 @@ class SelectQuery(Query):
     A patient's loss is the mean over that patient's rows, cut to [0, `bound`].
     """
 
-    mechanism = "exponential"
+    mechanism: ClassVar[str] = "exponential"
 
     def within_reach(self, values: Floats) -> Floats:
         """Losses of rows, cut to their bounds; NaN counts as the largest."""

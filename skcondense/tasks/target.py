@@ -18,7 +18,7 @@ from skcondense.tasks.survival import SurvivalTask
 
 __all__ = ["TargetContainer", "resolve_task", "take_target"]
 
-DECLARED = {
+DECLARED: dict[str, type[Task]] = {
     "classification": ClassificationTask,
     "regression": RegressionTask,
     "survival": SurvivalTask,
