@@ -1,8 +1,9 @@
-"""The command line: ``skcondense demo | schema | condense | evaluate``."""
+"""The command line: ``skcondense demo | schema | condense | evaluate | ledger``."""
 
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,18 @@ from rich.table import Table
 
 from skcondense import (
     ClusterCondenser,
+    ColumnSchema,
     CondensedSet,
     HerdingCondenser,
+    PrivacyLedger,
     ProgressBar,
     RandomCondenser,
+    SurvivalSchema,
     TableSchema,
     ZeroOrderCondenser,
 )
 from skcondense.audit import default_estimators, train_and_test
+from skcondense.privacy import compose, epsilon_of
 from skcondense.report import plot_utility
 from skcondense.table import Container, infer_schema
 from skcondense.table.storage import write_atomically
@@ -72,13 +77,13 @@ def _parser() -> argparse.ArgumentParser:
     schema.add_argument("input", type=Path, help="CSV or Parquet file")
     schema.add_argument("-o", "--output", type=Path, default=Path("schema.json"))
     schema.add_argument("--exclude", nargs="+", default=[], help="columns that are no features")
+    _add_outcome(schema)
+    schema.add_argument("--grid", type=float, nargs="+", help="ends of the time bands (survival)")
     schema.set_defaults(run=_schema)
 
     condense = commands.add_parser("condense", help="condense a table")
     condense.add_argument("input", type=Path, help="CSV or Parquet file")
-    condense.add_argument("--target", help="outcome column (classification or regression)")
-    condense.add_argument("--time", help="time column (survival)")
-    condense.add_argument("--event", help="event column (survival): 1 event, 0 censored")
+    _add_outcome(condense)
     condense.add_argument("--groups", help="patient column, if patients have several rows")
     condense.add_argument("--schema", type=Path, help="JSON file; learned from the table if absent")
     condense.add_argument("--method", choices=METHODS, default="zero-order")
@@ -86,6 +91,10 @@ def _parser() -> argparse.ArgumentParser:
     condense.add_argument("--format", choices=("csv", "parquet"), default="csv")
     condense.add_argument("--seed", type=int)
     condense.add_argument("--n-jobs", type=int)
+    condense.add_argument("--epsilon", type=float, help="differential privacy; needs --schema")
+    condense.add_argument("--delta", type=float, default=1e-5)
+    condense.add_argument("--neighbors", choices=("add_remove", "replace"), default="add_remove")
+    condense.add_argument("--ledger", type=Path, help="file in which all spends are counted")
     condense.add_argument("-o", "--output", type=Path, required=True)
     condense.set_defaults(run=_condense)
 
@@ -95,9 +104,19 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--train", type=Path, help="the real rows, to compare with")
     evaluate.set_defaults(run=_evaluate)
 
+    ledger = commands.add_parser("ledger", help="print what a privacy ledger has counted")
+    ledger.add_argument("file", type=Path)
+    ledger.set_defaults(run=_ledger)
+
     for writing in (demo, schema, condense):
         writing.add_argument("--force", action="store_true", help="overwrite existing files")
     return parser
+
+
+def _add_outcome(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--target", help="outcome column (classification or regression)")
+    command.add_argument("--time", help="time column (survival)")
+    command.add_argument("--event", help="event column (survival): 1 event, 0 censored")
 
 
 def _demo(args: argparse.Namespace) -> None:
@@ -142,14 +161,34 @@ def _demo(args: argparse.Namespace) -> None:
 def _schema(args: argparse.Namespace) -> None:
     _refuse_existing(args.force, args.output)
     frame = _read(args.input)
-    X = frame.drop(columns=_present(frame, args.exclude))
+    outcome = _outcome_columns(args) if args.target or args.time or args.event else []
+    X = frame.drop(columns=_present(frame, [*args.exclude, *outcome]))
     container = Container.of(X)
     schema = infer_schema(container, container.read(X))
+    if outcome:
+        schema = replace(schema, outcome=_infer_outcome(frame, outcome, args.grid))
     write_atomically(args.output, schema.save)
     print(
         f"Wrote {args.output} with {len(schema)} columns. Its bounds and categories are those that "
         "occur in the table: replace them by what is possible before you share it."
     )
+
+
+def _infer_outcome(frame: Any, names: list[str], grid: list[float] | None) -> Any:
+    if len(names) == 2:
+        if grid is None:
+            raise ValueError("A survival outcome needs a time grid: --grid 30 90 180 365.")
+        return SurvivalSchema(event=names[0], time=names[1], grid=tuple(grid))
+    y = frame[_present(frame, names)]
+    task, _ = resolve_task("auto", y[names[0]])
+    if task.name == "classification":
+        # Text and numbers are categories alike.
+        y = y.astype(object)
+        kinds = tuple(sorted(set(y[names[0]].tolist())))
+        kind: Any = "binary" if len(kinds) == 2 else "categorical"
+        return ColumnSchema(name=names[0], kind=kind, categories=kinds)
+    container = Container.of(y)
+    return infer_schema(container, container.read(y)).columns[0]
 
 
 def _condense(args: argparse.Namespace) -> None:
@@ -169,16 +208,28 @@ def _condense(args: argparse.Namespace) -> None:
     X = frame.drop(columns=[*outcome, *([args.groups] if args.groups else [])])
     if schema is not None:
         X = X[_present(X, list(schema.names))]
+    if schema is not None and args.epsilon is not None:
+        X = _with_room_for_gaps(X, schema)
     with ProgressBar() as progress:
         condenser = _condenser(args, X, y, schema, progress)
         condensed = condenser.condense(X, y, groups=groups)
     condensed.save(args.output, format=args.format, overwrite=args.force)
     print(condensed)
+    if condensed.privacy is not None:
+        print(condensed.privacy)
     print(f"Wrote {args.output}.")
 
 
 def _condenser(args: argparse.Namespace, X: Any, y: Any, schema: Any, progress: Any) -> Any:
-    common = {"schema": schema, "random_state": args.seed, "n_prototypes": args.n_prototypes}
+    common = {
+        "schema": schema,
+        "random_state": args.seed,
+        "n_prototypes": args.n_prototypes,
+        "epsilon": args.epsilon,
+        "delta": args.delta,
+        "neighbors": args.neighbors,
+        "ledger": None if args.ledger is None else PrivacyLedger(args.ledger, delta=args.delta),
+    }
     if args.method != "zero-order":
         kinds: dict[str, Any] = {
             "cluster": ClusterCondenser,
@@ -186,7 +237,13 @@ def _condenser(args: argparse.Namespace, X: Any, y: Any, schema: Any, progress: 
             "random": RandomCondenser,
         }
         return kinds[args.method](**common)
-    task, _ = resolve_task("auto", y)
+    if args.epsilon is not None and (schema is None or schema.outcome is None):
+        raise ValueError(
+            "--epsilon needs --schema FILE with an outcome: nothing may be learned from the table "
+            "but through noise. Write a first version with `skcondense schema FILE --target "
+            "COLUMN`, and replace what occurs by what is possible."
+        )
+    task, _ = resolve_task("auto", y, None if args.epsilon is None else schema.outcome)
     if schema is None:
         container = Container.of(X)
         schema = infer_schema(container, container.read(X))
@@ -228,6 +285,31 @@ def _full(models: Any, task: Task, X: Any, y: Any, test: Any) -> dict[str, float
 def _train(models: Any, task: Task, condensed: CondensedSet, test: Any) -> dict[str, float]:
     _, y = resolve_task(condensed.task, condensed.y)
     return train_and_test(models, task, (condensed.X, y, condensed.sample_weight), test)
+
+
+def _ledger(args: argparse.Namespace) -> None:
+    if not args.file.exists():
+        raise FileNotFoundError(f"There is no file {args.file}.")
+    ledger = PrivacyLedger(args.file)
+    table = Table(title=str(ledger))
+    for name in ("run", "by", "unit", "questions", "epsilon", "first", "last"):
+        table.add_column(name, justify="right" if name in ("questions", "epsilon") else "left")
+    runs: dict[str, list[Any]] = {}
+    for spend in ledger.spends:
+        runs.setdefault(spend.run, []).append(spend)
+    for run, spends in runs.items():
+        epsilon = epsilon_of(compose(spend.mu for spend in spends), ledger.terms.delta)
+        first, last = spends[0], spends[-1]
+        table.add_row(
+            run, first.by, first.unit, str(len(spends)), f"{epsilon:.4g}", first.at, last.at
+        )
+    Console().print(table)
+
+
+def _with_room_for_gaps(X: Any, schema: TableSchema) -> Any:
+    """Columns that may have gaps as floats, whether or not a gap occurs in this file."""
+    may = [column.name for column in schema if column.missing and X[column.name].dtype.kind in "iu"]
+    return X.astype(dict.fromkeys(may, float))
 
 
 def _outcome_columns(args: argparse.Namespace) -> list[str]:

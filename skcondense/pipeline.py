@@ -4,6 +4,7 @@ scikit-learn's Pipeline hands only X from step to step, so a step can change nei
 of rows nor y nor weights. The three classes here do it through public interfaces.
 """
 
+import warnings
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -17,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skcondense._sklearn import HasMethods, StrOptions
 from skcondense.base import DatasetCondenser
+from skcondense.exceptions import PrivacyLeakWarning
 from skcondense.tasks import fit_weighted
 from skcondense.tasks.weighting import Weights, replicate
 
@@ -106,6 +108,13 @@ class Pipeline(SklearnPipeline):
                 f"'groups', which go to the condenser. Got {sorted(unknown)}."
             )
         where = at[0]
+        if where and self.steps[where][1].epsilon is not None:
+            raise ValueError(
+                f"The steps {[name for name, _ in self.steps[:where]]} would be fitted to real "
+                "rows before they are condensed privately, and what they learn is not protected. "
+                "Put them after the condenser, or inside its black box: "
+                "ZeroOrderCondenser(make_pipeline(StandardScaler(), LogisticRegression()), ...)."
+            )
         if where:
             X = self._part(0, where).fit_transform(X, y)
         condensed = self.steps[where][1].condense(X, y, **params)
@@ -118,6 +127,19 @@ class Pipeline(SklearnPipeline):
         """A scikit-learn Pipeline of some steps, which are fitted in place."""
         return SklearnPipeline(self.steps[start:stop], verbose=self.verbose)
 
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None, **params: Any) -> float:
+        """Score of the last step on new rows.
+
+        Warns
+        -----
+        PrivacyLeakWarning
+            If the condenser is private: the score depends on the rows it is computed on, and no
+            noise protects them.
+        """
+        for _, step in self.steps:
+            _warn_of_score(step)
+        return float(super().score(X, y, sample_weight=sample_weight, **params))
+
     def fit_transform(self, X: Any, y: Any = None, **params: Any) -> Any:
         """Fit, then transform the real rows as new ones."""
         return self.fit(X, y, **params).transform(X)
@@ -125,6 +147,17 @@ class Pipeline(SklearnPipeline):
     def fit_predict(self, X: Any, y: Any = None, **params: Any) -> Any:
         """Fit, then predict the real rows as new ones."""
         return self.fit(X, y, **params).predict(X)
+
+
+def _warn_of_score(step: Any) -> None:
+    if isinstance(step, DatasetCondenser) and step.epsilon is not None:
+        warnings.warn(
+            "A score on real rows is not private: it depends on each of them, and the ledger does "
+            "not count it. Tune on the condensed set, which costs nothing, and keep scores on "
+            "real rows in the building.",
+            PrivacyLeakWarning,
+            stacklevel=3,
+        )
 
 
 def make_pipeline(*steps: Any, weights: Weights = "condensed") -> Pipeline:
@@ -285,7 +318,14 @@ class CondensedEstimator(MetaEstimatorMixin, BaseEstimator):
 
     @_delegates("score")
     def score(self, X: Any, y: Any, **kwargs: Any) -> float:
-        """Score of the inner estimator on new rows."""
+        """Score of the inner estimator on new rows.
+
+        Warns
+        -----
+        PrivacyLeakWarning
+            If the condenser is private: the score is not.
+        """
+        _warn_of_score(self.condenser)
         return float(self._ask("score", X, y, **kwargs))
 
 

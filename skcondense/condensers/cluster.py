@@ -142,7 +142,7 @@ class ClusterCondenser(DatasetCondenser):
         shares = shares_of(SHARES, facts.encoder.schema)
         copula = measure(facts, oracle, shares, self.subsample)
         teacher = PrivateTeacher(copula, oracle, shares["residuals"], rng)
-        proxy = teacher.proxy.take(np.arange(N_CLUSTERED))
+        proxy = teacher.proxy.take(np.arange(min(N_CLUSTERED, len(teacher.proxy))))
         if self.labels == "hard":
             cell = self._cells_within_strata(proxy, rng)
         else:

@@ -22,7 +22,7 @@ from skcondense.private_table import PrivateTable
 if TYPE_CHECKING:
     from skcondense.condensers.zero_order import ZeroOrderCondenser
 
-__all__ = ["PrivateZeroOrderSearch", "soft_proxy"]
+__all__ = ["PrivateZeroOrderSearch", "proxy_pool", "soft_proxy"]
 
 Vector = NDArray[np.float64]
 
@@ -41,6 +41,44 @@ def soft_proxy(teacher: PrivateTeacher) -> PrivateTable:
     labels = teacher.label(part.Z)
     row, y, weight = proxy.task.deliver(labels, np.full(len(part), proxy.weight.sum() / len(part)))
     return proxy.with_rows(part.Z[row], y, weight)
+
+
+def proxy_pool(
+    teacher: PrivateTeacher, counts: dict[int, int], n_sets: int, rng: np.random.Generator
+) -> Pool:
+    """Candidate sets of proxy rows that cover the range of what the teacher says.
+
+    Parameters
+    ----------
+    teacher : PrivateTeacher
+        Gives the rows and their labels.
+    counts : dict of {int: int}
+        Prototypes per stratum.
+    n_sets : int
+        Number of sets.
+    rng : Generator
+        Source of randomness.
+
+    Returns
+    -------
+    Pool
+        In each set, one row of every equal part of a stratum's rows, ordered by their labels.
+    """
+    proxy = teacher.proxy
+    labels = teacher.label(proxy.Z)
+    free = proxy.task.to_free(labels)
+    # Labels may have several columns; their main direction orders them.
+    spread = free - free.mean(axis=0)
+    order = np.argsort(spread @ np.linalg.svd(spread, full_matrices=False)[2][0], kind="stable")
+    parts, weight = [], []
+    for stratum, count in counts.items():
+        members = order[proxy.strata[order] == stratum]
+        parts.extend(np.array_split(members, count))
+        weight.extend([proxy.weight[members].sum() / count] * count)
+    sets = np.array([[rng.choice(part) for part in parts] for _ in range(n_sets)])
+    rows = sets.ravel()
+    seats = np.arange(len(rows)).reshape(sets.shape)
+    return Pool(proxy.Z[rows], labels[rows], np.tile(weight, n_sets), seats)
 
 
 class PrivateZeroOrderSearch(ZeroOrderSearch):

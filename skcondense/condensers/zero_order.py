@@ -10,7 +10,11 @@ from skcondense.base import DatasetCondenser, Prototypes
 from skcondense.callbacks import Callback
 from skcondense.condensers.allocation import allocate
 from skcondense.condensers.measuring import measure, shares_of
-from skcondense.condensers.private_search import PrivateZeroOrderSearch, soft_proxy
+from skcondense.condensers.private_search import (
+    PrivateZeroOrderSearch,
+    proxy_pool,
+    soft_proxy,
+)
 from skcondense.condensers.private_teacher import PrivateTeacher
 from skcondense.condensers.search import PARTS, ZeroOrderSearch
 from skcondense.condensers.starts import Pool, make_pool
@@ -272,7 +276,7 @@ class ZeroOrderCondenser(DatasetCondenser):
         copula = measure(facts, oracle, shares, self.subsample)
         teacher = PrivateTeacher(copula, oracle, shares["residuals"], rng)
         counts = allocate(self.allocation, self.n_prototypes, teacher.proxy)
-        pool = make_pool(teacher.proxy, teacher, self.init, counts, self.n_candidates, rng)
+        pool = proxy_pool(teacher, counts, self.n_candidates, rng)
         search = PrivateZeroOrderSearch(self, soft_proxy(teacher), oracle, shares, rng)
         return self._found(search, pool)
 

@@ -99,6 +99,7 @@ def resolve_task(task: str, y: Any, outcome: Any = None) -> tuple[Task, NDArray[
     """
     if outcome is not None:
         task = _declared_name(task, outcome)
+        _check_categories(y, outcome)
         return DECLARED[task].declared(outcome, _working_form(task, y))
     if _is_event_time_frame(y):
         y = _structured_from_frame(nw.from_native(y, eager_only=True))
@@ -123,6 +124,20 @@ def _declared_name(task: str, outcome: Any) -> str:
     if isinstance(outcome, SurvivalSchema):
         return "survival"
     return "regression" if outcome.is_number else "classification"
+
+
+def _check_categories(y: Any, outcome: Any) -> None:
+    """Outcomes leave in the dtype that came in, which must not list what occurs."""
+    series = _as_series(y)
+    if series is None or not isinstance(series.dtype, nw.Categorical | nw.Enum):
+        return
+    listed = tuple(series.cat.get_categories().to_list())
+    if listed != getattr(outcome, "categories", None):
+        raise TargetError(
+            f"The outcome has a categorical dtype with {len(listed)} categories, but the schema "
+            f"declares {len(getattr(outcome, 'categories', None) or ())}, or another order. "
+            "Convert it to text or numbers, or give the dtype the schema's categories."
+        )
 
 
 def _working_form(task: str, y: Any) -> NDArray[Any]:
