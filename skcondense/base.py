@@ -23,6 +23,7 @@ from skcondense.condensed_set import CondensedSet, RealRowMatches
 from skcondense.exceptions import LedgerError, PrivacyLeakWarning, SchemaError
 from skcondense.privacy import (
     Answer,
+    BudgetPlan,
     Oracle,
     PrivacyLedger,
     PrivacyStatement,
@@ -100,7 +101,8 @@ class DatasetCondenser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, me
         What the columns may hold. Learned from the table when None.
     subsample : int or None, default=50_000
         Largest number of rows to work on; longer tables are sampled at random within strata.
-        With `epsilon` the number is met up to chance, and no privacy is claimed for it.
+        With `epsilon` only the queries that fit black boxes read a sample, whose size is met up
+        to chance, and no privacy is claimed for it.
     epsilon : float, default=None
         Makes the whole fit (epsilon, delta)-differentially private; needs a schema with its
         outcome. None promises nothing.
@@ -224,11 +226,8 @@ class DatasetCondenser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, me
 
     def _fit_privately(self, X: Any, y: Any, sample_weight: Any, groups: Any) -> Self:
         """Everything after validation sees the table through a `PrivateOracle` only."""
-        if type(self)._condense_privately is DatasetCondenser._condense_privately:
-            raise ValueError(
-                f"{type(self).__name__} cannot be differentially private: "
-                f"{self._not_private_because}."
-            )
+        self._check_privacy_possible()
+        self._declared_schema()
         ledger = self._resolve_ledger()
         assert self.epsilon is not None
         mu = mu_of(self.epsilon, self.delta)
@@ -265,9 +264,42 @@ class DatasetCondenser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, me
             )
         return self
 
-    def _resolve_ledger(self) -> PrivacyLedger:
+    def budget_plan(self) -> BudgetPlan:
+        """How a private fit will divide its budget; touches no data.
+
+        Returns
+        -------
+        BudgetPlan
+            Print it for a table.
+
+        Raises
+        ------
+        ValueError
+            If `epsilon` or the schema is not set, or the condenser cannot be private.
+        """
+        self._validate_params()
+        if self.epsilon is None:
+            raise ValueError("Only a fit with epsilon has a budget. Got epsilon=None.")
+        self._check_privacy_possible()
+        return BudgetPlan(self.epsilon, self.delta, self._shares(self._declared_schema()))
+
+    def _shares(self, schema: TableSchema) -> dict[str, float]:
+        """Share of the budget of each stage of a private fit; they add up to one."""
+        raise NotImplementedError
+
+    def _check_privacy_possible(self) -> None:
+        if type(self)._condense_privately is DatasetCondenser._condense_privately:
+            raise ValueError(
+                f"{type(self).__name__} cannot be differentially private: "
+                f"{self._not_private_because}."
+            )
+
+    def _declared_schema(self) -> TableSchema:
         if self.schema is None or self.schema.outcome is None:
             raise SchemaError(SCHEMA_NEEDED.format("schema" if self.schema is None else "outcome"))
+        return self.schema
+
+    def _resolve_ledger(self) -> PrivacyLedger:
         if self.ledger is None:
             return PrivacyLedger(delta=self.delta, neighbors=self.neighbors)
         if self.ledger.terms.neighbors != self.neighbors:

@@ -116,7 +116,7 @@ def black_box(task):
 
 
 MODES = [
-    *((ClusterCondenser, task, {"labels": l}) for task in OUTCOMES for l in ("mean", "hard")),
+    *((ClusterCondenser, task, {"labels": how}) for task in OUTCOMES for how in ("mean", "hard")),
     (ClusterCondenser, "classification", {"labels": "teacher"}),
     *((HerdingCondenser, task, {}) for task in OUTCOMES),
     *((ZeroOrderCondenser, task, {}) for task in OUTCOMES),
@@ -477,7 +477,7 @@ def test_tiny_tables_and_absent_classes_do_not_show():
 
 def test_steps_before_a_private_condenser_are_refused():
     pipe = make_pipeline(StandardScaler(), make(ClusterCondenser), LogisticRegression())
-    with pytest.raises(ValueError, match="standardscaler.*after the condenser"):
+    with pytest.raises(ValueError, match=r"standardscaler.*after the condenser"):
         pipe.fit(TABLE[["age"]], TARGETS["classification"])
 
 

@@ -136,11 +136,14 @@ class ClusterCondenser(DatasetCondenser):
         labels = self._soft_labels(table, cell, Z, rng)
         return Prototypes(X, *table.task.deliver(labels, weight), {})
 
+    def _shares(self, schema: TableSchema) -> dict[str, float]:
+        return shares_of(SHARES, schema)
+
     def _condense_privately(
         self, facts: PrivateTable, oracle: Oracle, rng: np.random.Generator
     ) -> Prototypes:
-        shares = shares_of(SHARES, facts.encoder.schema)
-        copula = measure(facts, oracle, shares, self.subsample)
+        shares = self._shares(facts.encoder.schema)
+        copula = measure(facts, oracle, shares)
         teacher = PrivateTeacher(copula, oracle, shares["residuals"], rng)
         proxy = teacher.proxy.take(np.arange(min(N_CLUSTERED, len(teacher.proxy))))
         if self.labels == "hard":

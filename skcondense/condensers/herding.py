@@ -138,11 +138,14 @@ class HerdingCondenser(DatasetCondenser):
         y = np.concatenate(outcomes)
         return Prototypes(X, np.arange(len(y)), y, np.concatenate(weights), {})
 
+    def _shares(self, schema: TableSchema) -> dict[str, float]:
+        return shares_of(SHARES, schema)
+
     def _condense_privately(
         self, facts: PrivateTable, oracle: Oracle, rng: np.random.Generator
     ) -> Prototypes:
-        shares = shares_of(SHARES, facts.encoder.schema)
-        copula = measure(facts, oracle, shares, self.subsample)
+        shares = self._shares(facts.encoder.schema)
+        copula = measure(facts, oracle, shares)
         proxy = copula.draw(max(self.n_pool, N_PROXY), rng)
         counts = allocate(self.allocation, self.n_prototypes, proxy)
         features = self._features(proxy, rng)

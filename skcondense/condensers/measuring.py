@@ -116,10 +116,8 @@ class Marginals:
         return task.cell_labels(task.from_cells(cell), outcomes.ravel(), row, len(outcomes))
 
 
-def measure(
-    facts: PrivateTable, oracle: Oracle, shares: dict[str, float], subsample: int | None
-) -> "Copula":
-    """Ask the three queries; let later ones read a sample of a long table.
+def measure(facts: PrivateTable, oracle: Oracle, shares: dict[str, float]) -> "Copula":
+    """Ask the three queries.
 
     Parameters
     ----------
@@ -129,8 +127,6 @@ def measure(
         Answers.
     shares : dict of {str: float}
         Shares of the budget: "outcomes", "histograms" and "correlations".
-    subsample : int or None
-        Rows that later queries read, up to chance.
 
     Returns
     -------
@@ -141,10 +137,7 @@ def measure(
     task = facts.task
     stratum = task.strata(task.from_cells(np.arange(task.n_cells)))
     counts = _count_bins(bins, oracle, shares["histograms"], _sizes(cells, stratum))
-    copula = Copula(Marginals(facts, bins, cells, counts)).fit(oracle, shares["correlations"])
-    if subsample is not None:
-        oracle.read_sample(subsample / copula.marginals.n_rows)
-    return copula
+    return Copula(Marginals(facts, bins, cells, counts)).fit(oracle, shares["correlations"])
 
 
 def _count_outcomes(facts: PrivateTable, oracle: Oracle, share: float) -> Floats:

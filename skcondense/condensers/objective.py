@@ -13,6 +13,7 @@ from sklearn.base import clone
 
 from skcondense._threads import single_threaded
 from skcondense.private_table import PrivateTable
+from skcondense.table import encode_once
 from skcondense.tasks import Task, fit_weighted
 from skcondense.tasks.base import Anchors
 
@@ -131,6 +132,7 @@ def _losses(
 ) -> NDArray[np.float64]:
     with (
         single_threaded(),
+        encode_once(),
         # Validation of parameters and finiteness dominates tiny fits; `check` has done it.
         sklearn.config_context(assume_finite=True, skip_parameter_validation=True),
         warnings.catch_warnings(),

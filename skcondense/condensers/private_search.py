@@ -29,7 +29,7 @@ Vector = NDArray[np.float64]
 # Proxy rows on which candidate sets are compared, for free.
 N_SCORED = 2000
 # The teacher's labels, sharper and softer: logits are multiplied by these.
-SHARPNESS = (1.0, 0.7, 1.4, 2.0)
+SHARPNESS = (1.0, 0.8, 1.25, 1.5)
 # Share of the proxy's rows whose contrasts the clip norm leaves alone.
 UNCLIPPED = 0.75
 
@@ -135,9 +135,9 @@ class PrivateZeroOrderSearch(ZeroOrderSearch):
             self._size = contrasts(self.table.take(np.arange(1))).shape[1]
         share = self._shares["refine"] / self._settings.max_iter
         query = SumQuery("refine", share, self._size, self._bound, contrasts)
-        answer = self._oracle.ask(query).value
-        optimizer.tell_contrasts(answer)
-        return answer
+        answer = self._oracle.ask(query)
+        optimizer.tell_contrasts(answer.value, answer.noise)
+        return np.asarray(answer.value)
 
     def _best_of(self, candidates: list[Candidate]) -> int:
         return self._select("gate", candidates)

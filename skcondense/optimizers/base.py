@@ -42,8 +42,16 @@ class BatchOptimizer(ABC):
         """
         return losses[:, 1:] - losses[:, :1]
 
-    def tell_contrasts(self, contrasts: NDArray[Any]) -> None:
-        """Take sums over rows of `contrasts`, possibly noised, instead of losses."""
+    def tell_contrasts(self, contrasts: NDArray[Any], noise: float) -> None:
+        """Take noised sums over rows of `contrasts`, instead of losses.
+
+        Parameters
+        ----------
+        contrasts : ndarray of shape (n_contrasts,)
+            Sums.
+        noise : float
+            Standard deviation of the noise on each of them.
+        """
         self.tell(np.concatenate([[0.0], contrasts]))
 
     @property

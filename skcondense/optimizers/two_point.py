@@ -76,6 +76,8 @@ class TwoPointOptimizer(BatchOptimizer):
         self._rng = rng
         self._slope = np.zeros_like(start)
         self._n_iter = 0
+        self._trust = 1.0
+        self._power = self._noise = 0.0
         self._recent: deque[Vector] = deque([self._point], maxlen=WINDOW)
 
     def ask(self) -> Vector:
@@ -90,7 +92,7 @@ class TwoPointOptimizer(BatchOptimizer):
         self._slope = self._momentum * self._slope + (1 - self._momentum) * slope
         size = np.sqrt(np.mean(self._slope**2))
         if size > 0:
-            step = self._rate() * self._radius * self._slope / size
+            step = self._trust * self._rate() * self._radius * self._slope / size
             self._point = np.clip(self._point - step, *self._box)
         self._n_iter += 1
         self._recent.append(self._point)
@@ -99,7 +101,16 @@ class TwoPointOptimizer(BatchOptimizer):
         """Differences between the two ends of each direction."""
         return losses[:, : self._n_directions] - losses[:, self._n_directions :]
 
-    def tell_contrasts(self, contrasts: Vector) -> None:
+    def tell_contrasts(self, contrasts: Vector, noise: float) -> None:
+        """Take noised slopes; the less they stand out from their noise, the smaller the step.
+
+        The step is multiplied by the share of the recent slopes' power that is not noise, which
+        is the linear (Wiener) estimate's answer to how far to trust them.
+        """
+        power = np.mean(contrasts**2)
+        carried = self._momentum * np.array([self._power, self._noise])
+        self._power, self._noise = carried + (1 - self._momentum) * np.array([power, noise**2])
+        self._trust = max(0.0, 1 - self._noise / max(self._power, 1e-300))
         self.tell(np.concatenate([contrasts, -contrasts]) / 2)
 
     def _rate(self) -> float:

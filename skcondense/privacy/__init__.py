@@ -14,12 +14,15 @@ from skcondense.privacy.accountant import (
 from skcondense.privacy.ledger import PrivacyLedger, Spend, Terms
 from skcondense.privacy.noise import seeded_noise
 from skcondense.privacy.oracle import Answer, Oracle, PrivateOracle, ReplayedOracle
+from skcondense.privacy.planning import BudgetPlan, Feasibility, feasibility
 from skcondense.privacy.queries import Query, SelectQuery, SumQuery
 from skcondense.privacy.statement import PrivacyStatement
 
 __all__ = [
     "Answer",
     "AttackCaps",
+    "BudgetPlan",
+    "Feasibility",
     "Oracle",
     "PrivacyLedger",
     "PrivacyStatement",
@@ -34,6 +37,7 @@ __all__ = [
     "compose",
     "delta_of",
     "epsilon_of",
+    "feasibility",
     "mu_of",
     "seeded_noise",
 ]

@@ -10,7 +10,7 @@ from skcondense.table.schema import (
     clip_to_bounds,
     infer_schema,
 )
-from skcondense.table.vectorizer import SchemaVectorizer
+from skcondense.table.vectorizer import SchemaVectorizer, encode_once
 
 __all__ = [
     "Column",
@@ -23,6 +23,7 @@ __all__ = [
     "TableSchema",
     "check_table",
     "clip_to_bounds",
+    "encode_once",
     "infer_schema",
     "is_frame",
     "take_rows",

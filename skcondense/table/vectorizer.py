@@ -1,5 +1,8 @@
 """`SchemaVectorizer`: any table a schema describes, as numbers for any estimator."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any, Self
 
@@ -12,7 +15,23 @@ from skcondense.table.encoder import TableEncoder
 from skcondense.table.frames import Column, Container, check_table
 from skcondense.table.schema import ColumnSchema, TableSchema
 
-__all__ = ["SchemaVectorizer"]
+__all__ = ["SchemaVectorizer", "encode_once"]
+
+
+_memory: ContextVar[dict[Any, Any] | None] = ContextVar("memory", default=None)
+
+
+@contextmanager
+def encode_once() -> Iterator[None]:
+    """Let vectorizers encode each table once, for code that passes the same one many times.
+
+    Inside the block tables must not be changed in place.
+    """
+    token = _memory.set({})
+    try:
+        yield
+    finally:
+        _memory.reset(token)
 
 
 class SchemaVectorizer(TransformerMixin, BaseEstimator):
@@ -66,11 +85,23 @@ class SchemaVectorizer(TransformerMixin, BaseEstimator):
         -------
         ndarray of shape (n_rows, n_codes)
         """
+        memory = _memory.get()
+        if memory is None:
+            return self._encode(X)
+        # The table is kept beside its codes: its id must not be given to another one.
+        key = (id(X), self.schema)
+        if key not in memory:
+            memory[key] = (X, self._encode(X))
+        return memory[key][1]
+
+    def _encode(self, X: Any) -> NDArray[np.floating[Any]]:
         X = check_table(X)
         container = Container.of(X)
         schema = self.schema.for_container(container)
         pairs = zip(schema, container.read(X), strict=True)
-        return TableEncoder(schema).encode([_known(column, cells) for column, cells in pairs])
+        codes = TableEncoder(schema).encode([_known(column, cells) for column, cells in pairs])
+        codes.setflags(write=_memory.get() is None)
+        return codes
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

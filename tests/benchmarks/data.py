@@ -12,6 +12,7 @@ TABLES = {
     "framingham": "tabular/framingham_chd10y.csv",
     "cardio70k": "tabular/cardio70k.csv",
     "thyroid": "tabular/thyroid_any_disease.csv",
+    "diabetes130": "tabular/diabetes130_readmission.csv.gz",
 }
 SURVIVAL = {
     "seer_breast": "survival/seer_breast.csv",
