@@ -193,6 +193,12 @@ def _infer_outcome(frame: Any, names: list[str], grid: list[float] | None) -> An
 
 def _condense(args: argparse.Namespace) -> None:
     _refuse_existing(args.force, args.output / "condensed.json")
+    if args.epsilon is not None and args.schema is None:
+        raise ValueError(
+            "--epsilon needs --schema FILE with an outcome: nothing may be learned from the table "
+            "but through noise. Write a first version with `skcondense schema FILE --target "
+            "COLUMN`, and replace what occurs by what is possible."
+        )
     schema = TableSchema.load(args.schema) if args.schema else None
     frame = _read(args.input)
     outcome = _outcome_columns(args)
@@ -237,13 +243,7 @@ def _condenser(args: argparse.Namespace, X: Any, y: Any, schema: Any, progress: 
             "random": RandomCondenser,
         }
         return kinds[args.method](**common)
-    if args.epsilon is not None and (schema is None or schema.outcome is None):
-        raise ValueError(
-            "--epsilon needs --schema FILE with an outcome: nothing may be learned from the table "
-            "but through noise. Write a first version with `skcondense schema FILE --target "
-            "COLUMN`, and replace what occurs by what is possible."
-        )
-    task, _ = resolve_task("auto", y, None if args.epsilon is None else schema.outcome)
+    task, _ = resolve_task("auto", y, schema and args.epsilon and schema.outcome)
     if schema is None:
         container = Container.of(X)
         schema = infer_schema(container, container.read(X))
@@ -291,18 +291,19 @@ def _ledger(args: argparse.Namespace) -> None:
     if not args.file.exists():
         raise FileNotFoundError(f"There is no file {args.file}.")
     ledger = PrivacyLedger(args.file)
-    table = Table(title=str(ledger))
-    for name in ("run", "by", "unit", "questions", "epsilon", "first", "last"):
-        table.add_column(name, justify="right" if name in ("questions", "epsilon") else "left")
+    print(ledger)
+    table = Table()
+    for name in ("fit", "by", "unit"):
+        table.add_column(name, no_wrap=True)
+    for name in ("questions", "epsilon"):
+        table.add_column(name, justify="right")
     runs: dict[str, list[Any]] = {}
     for spend in ledger.spends:
         runs.setdefault(spend.run, []).append(spend)
-    for run, spends in runs.items():
+    for spends in runs.values():
+        first = spends[0]
         epsilon = epsilon_of(compose(spend.mu for spend in spends), ledger.terms.delta)
-        first, last = spends[0], spends[-1]
-        table.add_row(
-            run, first.by, first.unit, str(len(spends)), f"{epsilon:.4g}", first.at, last.at
-        )
+        table.add_row(first.at, first.by, first.unit, str(len(spends)), f"{epsilon:.4g}")
     Console().print(table)
 
 

@@ -147,3 +147,40 @@ def test_evaluate_on_a_table_that_lacks_a_class(tmp_path, capsys):
     frame.replace({"y": {"p": "new"}}).to_csv(test, index=False)
     assert run("evaluate", out, "--test", test) == 2
     assert "classes that the model was not made for" in capsys.readouterr().err
+
+
+def test_private_condensing_from_the_command_line(path, tmp_path, capsys):
+    schema, ledger, out = tmp_path / "s.json", tmp_path / "ledger.jsonl", tmp_path / "out"
+    assert run("schema", path, "--target", "ill", "-o", schema) == 0
+    facts = json.loads(schema.read_text())
+    assert facts["outcome"] == {"name": "ill", "kind": "binary", "categories": [0, 1]}
+    private = ("--epsilon", 2, "--ledger", ledger, "--method", "cluster", "--n-prototypes", 5)
+    condense = ("condense", path, "--target", "ill", *private)
+    assert run(*condense, "-o", out) == 2
+    assert "needs --schema" in capsys.readouterr().err
+    assert not ledger.exists()
+    assert run(*condense, "--schema", schema, "-o", out) == 0
+    assert "differentially private" in capsys.readouterr().out
+    assert CondensedSet.load(out).privacy.epsilon == pytest.approx(2, rel=0.03)
+    assert run("ledger", ledger) == 0
+    assert "ClusterCondenser" in capsys.readouterr().out
+    assert run("ledger", tmp_path / "nothing") == 2
+    assert "There is no file" in capsys.readouterr().err
+
+
+def test_private_zero_order_from_the_command_line_needs_a_schema(path, tmp_path, capsys):
+    assert run("condense", path, "--target", "ill", "--epsilon", 1, "-o", tmp_path / "o") == 2
+    assert "--schema FILE" in capsys.readouterr().err
+
+
+def test_schema_of_a_survival_outcome(table, tmp_path, capsys):
+    path, schema = tmp_path / "t.csv", tmp_path / "s.json"
+    table.drop(columns="ill").to_csv(path, index=False)
+    outcome = ("--time", "time", "--event", "event")
+    assert run("schema", path, *outcome, "-o", schema) == 2
+    assert "--grid" in capsys.readouterr().err
+    assert run("schema", path, *outcome, "--grid", 10, 50, 100, "-o", schema) == 0
+    out = tmp_path / "out"
+    private = ("--epsilon", 3, "--method", "cluster", "--n-prototypes", 5, "--schema", schema)
+    assert run("condense", path, *outcome, *private, "-o", out) == 0
+    assert CondensedSet.load(out).task == "survival"

@@ -28,9 +28,19 @@ def test_readme(tmp_path, monkeypatch):
     assert code, "the README shows Python code"
     monkeypatch.chdir(tmp_path)
     # Fewer rounds than the default: the code is what is tested here, not the quality.
-    fast = code[0].replace("n_jobs=2,", "n_candidates=3, n_exchanges=1, max_iter=2,")
+    few = "n_candidates=3, n_exchanges=1, max_iter=2,"
+    fast = "\n".join(code).replace("n_jobs=2,", few).replace("epsilon=1.0,", f"epsilon=1.0, {few}")
     exec(compile(fast, "README.md", "exec"), {})
     assert (tmp_path / "condensed" / "condensed.csv").exists()
+    assert (tmp_path / "ledger.jsonl").exists()
+
+
+@pytest.mark.parametrize("name", ["privacy", "tuning"])
+def test_page(name, tmp_path, monkeypatch):
+    text = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    code = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    exec(compile("\n".join(code), f"{name}.md", "exec"), {})
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)

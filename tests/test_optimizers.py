@@ -118,3 +118,35 @@ def test_exchange_never_gets_worse():
     assert (np.diff(losses) <= 0).all()
     assert losses[-1] == pytest.approx(value[search.solution].sum())
     assert losses[-1] < losses[0] - 5
+
+
+def test_noised_contrasts_move_as_losses_do_and_noise_alone_does_not():
+    rng = np.random.default_rng(1)
+    start, box = np.ones(30), {"lower": np.full(30, -5.0), "upper": np.full(30, 5.0)}
+
+    def run(noise):
+        optimizer = TwoPointOptimizer(
+            start, np.full(30, 0.3), n_directions=6, learning_rate=0.2, momentum=0.9,
+            max_iter=200, rng=np.random.default_rng(0), **box,
+        )  # fmt: skip
+        for _ in range(200):
+            losses = 100 * (optimizer.ask() ** 2).sum(axis=1)
+            answer = optimizer.contrasts(losses[np.newaxis])[0]
+            optimizer.tell_contrasts(answer + noise * rng.normal(size=len(answer)), noise)
+        return optimizer.solution
+
+    assert (run(0.0) ** 2).sum() < 3
+    assert (run(30.0) ** 2).sum() < 10
+    # Where all is noise, most steps are not taken.
+    assert np.abs(run(1e6) - start).max() < 1.0
+
+
+def test_by_default_contrasts_are_against_the_first_point():
+    rng = np.random.default_rng(1)
+    optimizer = RandomSearch(
+        np.ones(3), np.ones(3), n_points=4, lower=np.full(3, -9.0), upper=np.full(3, 9.0), rng=rng
+    )
+    for _ in range(300):
+        losses = (optimizer.ask() ** 2).sum(axis=1)
+        optimizer.tell_contrasts(optimizer.contrasts(losses[np.newaxis])[0], 0.0)
+    assert (optimizer.solution**2).sum() < 3

@@ -24,6 +24,7 @@ from sklearn.base import clone
 from skcondense.exceptions import BudgetExceededError, LedgerError
 from skcondense.privacy import (
     Answer,
+    BudgetPlan,
     PrivacyLedger,
     PrivacyStatement,
     PrivateOracle,
@@ -34,6 +35,7 @@ from skcondense.privacy import (
     compose,
     delta_of,
     epsilon_of,
+    feasibility,
     mu_of,
     noise,
     oracle,
@@ -628,6 +630,30 @@ def test_two_processes_never_overspend(tmp_path):
         counts = pool.map(spend_until_refused, [path, path], chunksize=1)
     assert sum(counts) == len(ledger.spends) == math.floor((mu_of(2.0, 1e-5) / 0.05) ** 2)
     assert ledger.epsilon <= 2
+
+
+# Planning
+
+
+def test_feasibility_follows_the_noise():
+    order = ["not useful", "measure only", "labels", "features"]
+    verdicts = [
+        feasibility(300, 130, epsilon=1.0),
+        feasibility(600, 10, epsilon=0.3),
+        feasibility(5_000, 20, epsilon=1.0),
+        feasibility(1_000_000, 20, epsilon=1.0),
+    ]
+    assert [v.verdict for v in verdicts] == order
+    strict = feasibility(5_000, 20, epsilon=1.0, neighbors="replace")
+    assert strict.noise > verdicts[2].noise
+    assert strict.directions < verdicts[2].directions
+    assert "0.575" in str(verdicts[2])
+
+
+def test_a_plan_adds_up():
+    plan = BudgetPlan(1.0, 1e-5, {"measure": 0.7, "refine": 0.3})
+    assert compose(plan.mus.values()) == pytest.approx(mu_of(1.0, 1e-5))
+    assert "together" in str(plan)
 
 
 # Statement

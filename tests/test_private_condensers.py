@@ -126,7 +126,6 @@ MODES = [
     (ZeroOrderCondenser, "classification", {"max_iter": 0}),
     (ZeroOrderCondenser, "classification", {"neighbors": "replace"}),
     (ZeroOrderCondenser, "classification", {"subsample": 200}),
-    (ZeroOrderCondenser, "classification", {"teacher": LogisticRegression()}),
 ]
 IDS = [f"{kind.__name__}-{task}-{'-'.join(map(str, c.values()))}" for kind, task, c in MODES]
 
@@ -259,6 +258,17 @@ def test_caps_hold_against_a_shadow_attack():
         assert auc <= caps.auc + 3 * 0.051
 
 
+@pytest.mark.parametrize(("kind", "task", "changes"), MODES, ids=IDS)
+def test_the_plan_is_what_is_spent(kind, task, changes):
+    condenser = make(kind, task, **changes)
+    plan = condenser.budget_plan()
+    assert sum(plan.shares.values()) == pytest.approx(1)
+    condenser.fit(TABLE, TARGETS[task])
+    for stage, mu in plan.mus.items():
+        spent = compose(s.mu for s in condenser.privacy_.spends if s.query == stage)
+        assert spent == pytest.approx(mu)
+
+
 # Noise and seeds
 
 
@@ -377,9 +387,36 @@ def test_schema_and_outcome_must_be_declared(kind, schema):
         make(kind, schema=schema).fit(TABLE, TARGETS["classification"])
 
 
+def test_wide_tables_are_not_measured_pair_by_pair():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 210))
+    columns = (ColumnSchema(name=f"x{j}", kind="numeric", bounds=(-4, 4)) for j in range(210))
+    schema = TableSchema(tuple(columns), ColumnSchema(name="y", kind="binary", categories=(0, 1)))
+    condenser = make(HerdingCondenser, schema=schema)
+    assert condenser.budget_plan().shares["correlations"] == 0
+    condenser.fit(X, (X[:, 0] > 0).astype(int))
+    assert "correlations" not in {s.query for s in condenser.privacy_.spends}
+    assert condenser.privacy_.epsilon > 1.97
+
+
+def test_a_plan_needs_epsilon_and_a_schema():
+    with pytest.raises(ValueError, match="epsilon=None"):
+        ClusterCondenser().budget_plan()
+    with pytest.raises(SchemaError, match="outcome="):
+        ClusterCondenser(epsilon=1.0).budget_plan()
+    with pytest.raises(ValueError, match="publishes rows"):
+        make(RandomCondenser).budget_plan()
+
+
 def test_random_rows_cannot_be_private():
     with pytest.raises(ValueError, match="publishes rows of patients"):
         make(RandomCondenser).fit(TABLE, TARGETS["classification"])
+
+
+@pytest.mark.parametrize("kind", [ClusterCondenser, ZeroOrderCondenser])
+def test_the_teacher_is_built_in(kind):
+    with pytest.raises(ValueError, match="teacher=None"):
+        make(kind, teacher=LogisticRegression()).fit(TABLE, TARGETS["classification"])
 
 
 def test_real_rows_cannot_be_the_start():

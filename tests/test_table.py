@@ -6,9 +6,15 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from skcondense import ColumnSchema, SchemaVectorizer, TableEncoder, TableSchema
+from skcondense import (
+    ColumnSchema,
+    SchemaVectorizer,
+    SurvivalSchema,
+    TableEncoder,
+    TableSchema,
+)
 from skcondense.exceptions import PrivacyLeakWarning, SchemaError
-from skcondense.table import Container, clip_to_bounds, infer_schema
+from skcondense.table import Container, TableBins, clip_to_bounds, encode_once, infer_schema
 
 N = 60
 draw = np.random.default_rng(0)
@@ -275,3 +281,60 @@ def test_vectorizer_takes_unknown_categories():
     other = NUMPY_FRAME.assign(site="elsewhere")
     assert np.isfinite(vectorizer.transform(other)).all()
     assert vectorizer.transform(other).shape == (N, TableEncoder(schema).n_codes)
+
+
+def test_bins_hold_every_cell_and_give_legal_rows_back():
+    rng = np.random.default_rng(1)
+    schema = TableSchema(
+        (
+            ColumnSchema(name="a", kind="numeric", bounds=(0, 10), typical=(2, 3), missing=True),
+            ColumnSchema(name="b", kind="integer", bounds=(1, 4)),
+            ColumnSchema(name="c", kind="binary", categories=("f", "m"), missing=True),
+            ColumnSchema(name="d", kind="ordinal", categories=("I", "II", "III")),
+            ColumnSchema(name="e", kind="categorical", categories=("x", "y", "z"), missing=True),
+            ColumnSchema(name="f", kind="numeric", bounds=(2, 2)),
+        )
+    )
+    encoder = TableEncoder(schema)
+    bins = TableBins(encoder, 16)
+    assert bins.sizes.tolist() == [17, 4, 3, 3, 4, 1]
+    Z = encoder.project(rng.uniform(-1, 1, (500, encoder.n_codes)))
+    found = bins.of(Z)
+    assert (found >= bins.starts).all()
+    assert (found < bins.starts + bins.sizes).all()
+    assert np.array_equal(bins.indicators(Z).sum(axis=1), np.full(500, 6.0))
+    rows = bins.rows(found, rng)
+    # A number near an edge may round to the next bin; everything else comes back.
+    same = bins.of(rows) == found
+    assert same[:, 1:].all()
+    assert same[:, 0].mean() > 0.99
+    gone = found[:, 2] == bins.starts[2] + 2
+    columns = encoder.decode(rows)
+    assert np.array_equal(columns[2].missing, gone)
+
+
+def test_tables_are_encoded_once_where_asked():
+    X = pd.DataFrame({"a": [1.0, 2.0], "b": ["x", "y"]})
+    with pytest.warns(PrivacyLeakWarning):
+        vectorizer = SchemaVectorizer(TableSchema.from_frame(X)).fit(X)
+    with encode_once():
+        first = vectorizer.transform(X)
+        assert vectorizer.transform(X) is first
+        assert not first.flags.writeable
+        assert vectorizer.transform(X.copy()) is not first
+    assert vectorizer.transform(X) is not first
+    assert vectorizer.transform(X).flags.writeable
+
+
+def test_outcomes_travel_with_a_schema(tmp_path):
+    column = ColumnSchema(name="a", kind="numeric", bounds=(0, 1))
+    for outcome in (
+        ColumnSchema(name="y", kind="binary", categories=(0, 1)),
+        SurvivalSchema(grid=(30, 90), unit="days"),
+    ):
+        schema = TableSchema((column,), outcome)
+        schema.save(tmp_path / "schema.json")
+        assert TableSchema.load(tmp_path / "schema.json") == schema
+    for grid in ((), (0, 1), (2, 1), (1, np.inf)):
+        with pytest.raises(SchemaError, match="increasing"):
+            SurvivalSchema(grid=grid)

@@ -11,7 +11,7 @@ from skcondense.base import DatasetCondenser, Prototypes
 from skcondense.condensers.allocation import allocate
 from skcondense.condensers.grouping import GROUP_SIZE, check_room_for_cells, cluster, means_of
 from skcondense.condensers.measuring import measure, shares_of
-from skcondense.condensers.private_teacher import PrivateTeacher
+from skcondense.condensers.private_teacher import PrivateTeacher, refuse_other_teacher
 from skcondense.condensers.teacher import FoldTeacher
 from skcondense.privacy import Oracle, PrivacyLedger, SumQuery
 from skcondense.private_table import PrivateTable
@@ -142,6 +142,7 @@ class ClusterCondenser(DatasetCondenser):
     def _condense_privately(
         self, facts: PrivateTable, oracle: Oracle, rng: np.random.Generator
     ) -> Prototypes:
+        refuse_other_teacher(self.teacher)
         shares = self._shares(facts.encoder.schema)
         copula = measure(facts, oracle, shares)
         teacher = PrivateTeacher(copula, oracle, shares["residuals"], rng)

@@ -31,7 +31,7 @@ from skcondense.condensers.measuring import Copula
 from skcondense.privacy import Oracle, SumQuery
 from skcondense.private_table import PrivateTable
 
-__all__ = ["PrivateTeacher"]
+__all__ = ["PrivateTeacher", "refuse_other_teacher"]
 
 Floats = NDArray[np.float64]
 Positions = NDArray[np.intp]
@@ -47,6 +47,15 @@ N_TREES, DEPTH, SMALLEST_LEAF = 40, 6, 0.02
 CLIP = 0.7
 # Variances of the corrections, summed over trees, among which the evidence decides.
 PRIOR_VARIANCES = (0.03, 0.1, 0.3, 1.0, 3.0)
+
+
+def refuse_other_teacher(teacher: Any) -> None:
+    """Refuse a teacher of the caller's: the private one is built in."""
+    if teacher is not None:
+        raise ValueError(
+            "With epsilon labels come from the built-in private teacher, which is measured through "
+            "the door. Leave teacher=None."
+        )
 
 
 class PrivateTeacher:

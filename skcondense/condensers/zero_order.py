@@ -15,7 +15,7 @@ from skcondense.condensers.private_search import (
     proxy_pool,
     soft_proxy,
 )
-from skcondense.condensers.private_teacher import PrivateTeacher
+from skcondense.condensers.private_teacher import PrivateTeacher, refuse_other_teacher
 from skcondense.condensers.search import PARTS, ZeroOrderSearch
 from skcondense.condensers.starts import Pool, make_pool
 from skcondense.condensers.teacher import FoldTeacher
@@ -266,6 +266,7 @@ class ZeroOrderCondenser(DatasetCondenser):
         self, facts: PrivateTable, oracle: Oracle, rng: np.random.Generator
     ) -> Prototypes:
         self._check_parts()
+        refuse_other_teacher(self.teacher)
         if self.init == "real":
             raise ValueError(
                 "init='real' releases rows of patients, which no noise protects. With epsilon use "

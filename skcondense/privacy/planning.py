@@ -98,7 +98,7 @@ def feasibility(
     >>> from skcondense.privacy import feasibility
     >>> feasibility(300, 130, epsilon=1.0).verdict
     'not useful'
-    >>> feasibility(20_000, 20, epsilon=1.0).verdict
+    >>> feasibility(5_000, 20, epsilon=1.0).verdict
     'labels'
     """
     mu = mu_of(epsilon, delta)

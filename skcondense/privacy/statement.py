@@ -12,8 +12,10 @@ from skcondense.privacy.ledger import Spend
 __all__ = ["PrivacyStatement"]
 
 NEIGHBORS = {
-    "add_remove": "with and without the rows of any one {unit}",
-    "replace": "with the rows of any one {unit} replaced by any others",
+    ("add_remove", "patient"): "with and without all rows of any one patient",
+    ("add_remove", "row"): "with and without any one row",
+    ("replace", "patient"): "with all rows of any one patient replaced by any others",
+    ("replace", "row"): "with any one row replaced by any other",
 }
 FORMAT = "skcondense privacy statement, version 1"
 
@@ -76,7 +78,7 @@ class PrivacyStatement:
     def sentences(self) -> tuple[str, ...]:
         """The promise, what it means, and what it does not cover."""
         caps = self.caps
-        table = NEIGHBORS[self.neighbors].format(unit=self.unit)
+        table = NEIGHBORS[self.neighbors, self.unit]
         promise = (
             f"This condensed set is ({self.epsilon:.4g}, {self.delta:.4g})-differentially private "
             f"({self.mu:.4g}-GDP): it would have come out almost as likely {table}."
@@ -96,8 +98,8 @@ class PrivacyStatement:
             f"The table was asked {len(self.spends)} questions; each answer was noised, and the "
             "rows, weights and labels were computed from the answers alone.",
             "Taken as public, and not protected: the schema (columns, bounds, categories, "
-            "outcome), column types, the settings of the fit, and everything that is true of the "
-            "population whether or not this patient took part.",
+            "outcome), column types, the settings of the fit, and whatever is true of people like "
+            f"a given {self.unit} whether or not it is in the table.",
             "It covers this fit alone. Other releases and other fits on the same patients add up; "
             "a shared ledger counts them.",
         )

@@ -40,11 +40,17 @@ class TableBins:
 
     def __init__(self, encoder: TableEncoder, n_number_bins: int = 16) -> None:
         self._encoder = encoder
-        self._n_values = np.array([_n_values(c, n_number_bins) for c in encoder.schema])
-        self.has_missing = np.array([column.missing for column in encoder.schema])
-        self.n_ordered = np.where(
-            [column.kind == "categorical" for column in encoder.schema], 0, self._n_values
+        self._levels = [_levels(encoder, j, n_number_bins) for j in range(len(encoder.schema))]
+        self._n_values = np.array(
+            [
+                len(column.categories or ()) if levels is None else len(levels)
+                for column, levels in zip(encoder.schema, self._levels, strict=True)
+            ]
         )
+        self._n_values[[_is_divided(c, n_number_bins) for c in encoder.schema]] = n_number_bins
+        self.has_missing = np.array([column.missing for column in encoder.schema])
+        is_listed = [column.kind == "categorical" for column in encoder.schema]
+        self.n_ordered = np.where(is_listed, 0, self._n_values)
         self.sizes = self._n_values + self.has_missing
         self.starts = np.cumsum(self.sizes) - self.sizes
 
@@ -65,22 +71,20 @@ class TableBins:
         """
         found = np.empty((len(Z), len(self.sizes)), dtype=np.intp)
         for j, (column, codes) in enumerate(self._columns()):
-            part = Z[:, codes]
-            if column.kind == "categorical":
-                position = part[:, : self._n_values[j]].argmax(axis=1)
-            else:
-                low, high = self._encoder.lower[codes.start], self._encoder.upper[codes.start]
-                share = (part[:, 0] - low) / max(high - low, 1e-12)
-                position = self._to_bin(j, column, share)
+            position = self._position(j, column, Z[:, codes])
             if column.missing:
-                position = np.where(part[:, -1] > 0, self._n_values[j], position)
+                position = np.where(Z[:, codes.stop - 1] > 0, self._n_values[j], position)
             found[:, j] = self.starts[j] + position
         return found
 
-    def _to_bin(self, j: int, column: ColumnSchema, share: Matrix) -> Positions:
-        n = self._n_values[j]
-        position = np.floor(share * n) if column.is_number else np.rint(share * (n - 1))
-        return np.clip(position, 0, n - 1).astype(np.intp)
+    def _position(self, j: int, column: ColumnSchema, part: Matrix) -> Positions:
+        n, levels = self._n_values[j], self._levels[j]
+        if column.kind == "categorical":
+            return part[:, :n].argmax(axis=1)
+        if levels is not None:
+            return np.abs(part[:, :1] - levels).argmin(axis=1)
+        # Numbers fill the axis from -1 to 1.
+        return np.clip(np.floor((part[:, 0] + 1) / 2 * n), 0, n - 1).astype(np.intp)
 
     def indicators(self, Z: Matrix) -> NDArray[np.float64]:
         """One column per bin, 1 where a row's cell is in it; each row has n_columns ones."""
@@ -104,36 +108,46 @@ class TableBins:
         """
         Z = np.zeros((len(bins), self._encoder.n_codes))
         for j, (column, codes) in enumerate(self._columns()):
-            position = bins[:, j] - self.starts[j]
-            gone = position >= self._n_values[j]
+            position, n = bins[:, j] - self.starts[j], self._n_values[j]
+            gone = position >= n
             if column.kind == "categorical":
-                values = self._encoder.upper[codes.start] * np.eye(self._n_values[j] + 1)[position]
-                Z[:, codes.start : codes.start + self._n_values[j]] = values[:, :-1]
+                Z[:, codes.start : codes.start + n] = np.eye(n + 1)[position][:, :-1]
             else:
-                low, high = self._encoder.lower[codes.start], self._encoder.upper[codes.start]
-                share = self._to_share(j, column, position, rng)
-                Z[:, codes.start] = np.where(gone, 0.0, low + (high - low) * share)
+                Z[:, codes.start] = np.where(gone, 0.0, self._value(j, position, rng))
             if column.missing:
                 Z[:, codes.stop - 1] = np.where(gone, MISSING, -MISSING)
         return self._encoder.project(Z)
 
-    def _to_share(
-        self, j: int, column: ColumnSchema, position: Positions, rng: np.random.Generator
-    ) -> Matrix:
-        n = self._n_values[j]
-        if column.is_number:
-            return (position + rng.random(len(position))) / n
-        return position / max(n - 1, 1)
+    def _value(self, j: int, position: Positions, rng: np.random.Generator) -> Matrix:
+        n, levels = self._n_values[j], self._levels[j]
+        if levels is not None:
+            return levels[np.minimum(position, n - 1)]
+        return (position + rng.random(len(position))) / n * 2 - 1
 
     def _columns(self) -> list[tuple[ColumnSchema, slice]]:
         return list(zip(self._encoder.schema, self._encoder.slices, strict=True))
 
 
-def _n_values(column: ColumnSchema, n_number_bins: int) -> int:
-    if column.categories is not None:
-        return len(column.categories)
-    assert column.bounds is not None
+def _is_divided(column: ColumnSchema, n_number_bins: int) -> bool:
+    """Whether the column's axis is divided, rather than its values listed."""
+    if column.bounds is None:
+        return False
     low, high = column.bounds
     if column.kind == "integer":
-        return int(min(n_number_bins, np.floor(high) - np.ceil(low) + 1))
-    return n_number_bins if low < high else 1
+        return bool(np.floor(high) - np.ceil(low) + 1 > n_number_bins)
+    return low < high
+
+
+def _levels(encoder: TableEncoder, j: int, n_number_bins: int) -> Matrix | None:
+    """Codes of a column's values, where they are few and have an order."""
+    column = encoder.schema.columns[j]
+    if column.kind == "categorical" or _is_divided(column, n_number_bins):
+        return None
+    if column.bounds is None:
+        values = np.empty(len(column.categories or ()), dtype=object)
+        values[:] = column.categories
+        return encoder.axis_of(j, values)
+    low, high = column.bounds
+    return encoder.axis_of(
+        j, np.arange(np.ceil(low), np.floor(high) + 1) if low < high else np.array([low])
+    )

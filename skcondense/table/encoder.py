@@ -169,6 +169,22 @@ class TableEncoder:
         stops = np.cumsum(widths)
         return [slice(int(b - w), int(b)) for w, b in zip(widths, stops, strict=True)]
 
+    def axis_of(self, column: int, values: NDArray[Any]) -> Matrix:
+        """Codes of some values of a column that has one coordinate beside its missing indicator.
+
+        Parameters
+        ----------
+        column : int
+            Position of a numeric, integer, binary or ordinal column.
+        values : ndarray of shape (n_values,)
+            Legal values.
+
+        Returns
+        -------
+        ndarray of shape (n_values,)
+        """
+        return self._codecs[column].encode(values)[:, 0]
+
     @property
     def n_codes(self) -> int:
         """Number of coordinates of a row."""
