@@ -639,7 +639,7 @@ def test_feasibility_follows_the_noise():
     order = ["not useful", "measure only", "labels", "features"]
     verdicts = [
         feasibility(300, 130, epsilon=1.0),
-        feasibility(600, 10, epsilon=0.3),
+        feasibility(1_000, 3, epsilon=0.3),
         feasibility(5_000, 20, epsilon=1.0),
         feasibility(1_000_000, 20, epsilon=1.0),
     ]
