@@ -29,6 +29,8 @@ from skcondense.privacy import (
     PrivacyStatement,
     PrivateOracle,
     ReplayedOracle,
+    compose,
+    epsilon_of,
     mu_of,
 )
 from skcondense.private_table import EXACT, ROUNDED, PrivateTable
@@ -46,6 +48,9 @@ from skcondense.tasks import TargetContainer, resolve_task
 
 __all__ = ["DatasetCondenser", "Prototypes"]
 
+# Tables from this size on are encoded in single precision, which halves their memory; not with
+# epsilon, where precision must not depend on the number of rows.
+LARGE = 100_000
 SCHEMA_NEEDED = (
     "With epsilon nothing may be learned from the table but through noise, so its columns and its "
     "outcome must be declared. Got no {}. Write what is possible, not what occurs: "
@@ -204,6 +209,7 @@ class DatasetCondenser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, me
             If `delta` is no smaller than one in the (noised) number of patients.
         """
         self._validate_params()
+        self._forget()
         if self.epsilon is not None:
             return self._fit_privately(X, y, sample_weight, groups)
         table, target = self._private_table(X, y, sample_weight, groups)
@@ -220,6 +226,11 @@ class DatasetCondenser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, me
         self.privacy_: PrivacyStatement | None = None
         self.answers_: list[Answer] = []
         return self
+
+    def _forget(self) -> None:
+        """Drop what an earlier fit found, so that a failed fit leaves nothing half old."""
+        for name in [n for n in vars(self) if n.endswith("_") and not n.startswith("_")]:
+            delattr(self, name)
 
     def _draw_seed(self) -> int:
         return int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -242,15 +253,18 @@ class DatasetCondenser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, me
         facts = table.take(np.arange(0))
         try:
             found = self._condense_privately(facts, oracle, np.random.default_rng(self.seed_))
-        finally:
-            self.answers_ = oracle.answers
-            self.privacy_ = PrivacyStatement.of(
-                oracle.spends,
-                delta=self.delta,
-                neighbors=self.neighbors,
-                unit=oracle.unit,
-                seeded_noise=oracle.is_seeded,
-            )
+        except BaseException as error:
+            spent = epsilon_of(compose(spend.mu for spend in oracle.spends), self.delta)
+            error.add_note(f"Before this error the fit spent epsilon={spent:.4g}.")
+            raise
+        self.answers_ = oracle.answers
+        self.privacy_ = PrivacyStatement.of(
+            oracle.spends,
+            delta=self.delta,
+            neighbors=self.neighbors,
+            unit=oracle.unit,
+            seeded_noise=oracle.is_seeded,
+        )
         total = float(found.weight.sum())
         self._keep(found, facts, target, total)
         self.real_row_matches_ = None
@@ -332,6 +346,10 @@ class DatasetCondenser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, me
         ValueError
             If the condenser was fitted without `epsilon`.
         """
+        return self._replayed().condensed_set_
+
+    def _replayed(self) -> Self:
+        """A condenser that was fitted to the recorded answers."""
         check_is_fitted(self)
         if not self.answers_:
             raise ValueError("Only fits with epsilon can be replayed. This one had none.")
@@ -351,7 +369,7 @@ class DatasetCondenser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, me
         again = copy(self)
         found = self._condense_privately(facts, oracle, np.random.default_rng(self.seed_))
         again._keep(found, facts, target, float(found.weight.sum()))
-        return again.condensed_set_
+        return again
 
     def _private_table(
         self, X: Any, y: Any, sample_weight: Any, groups: Any
@@ -369,7 +387,7 @@ class DatasetCondenser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, me
         task, values = resolve_task(self.task, y, outcome)
         check_consistent_length(X, values, groups)
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        groups = None if groups is None else column_or_1d(groups)
+        groups = None if groups is None else _check_groups(groups)
         if not weight.any():
             raise ValueError("sample_weight must have at least one non-zero entry. Got zeros only.")
         if not weight.all():
@@ -389,7 +407,9 @@ class DatasetCondenser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, me
             schema.check_container(container)
             X = clip_to_bounds(X, schema)
         encoder = TableEncoder(schema)
-        table = PrivateTable(X, values, weight, groups, task, container, encoder)
+        is_large = self.epsilon is None and len(values) >= LARGE
+        dtype = np.float32 if is_large else np.float64
+        table = PrivateTable(X, values, weight, groups, task, container, encoder, dtype)
         return table, TargetContainer.of(y)
 
     def _resolve_schema(self, container: Container, columns: list[Column]) -> TableSchema:
@@ -465,10 +485,12 @@ class DatasetCondenser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, me
         ------
         ValueError
             If there happen to be as many condensed rows as real ones: whoever pairs them with
-            the real outcomes, as scikit-learn's Pipeline does, would not notice.
+            the real outcomes, as scikit-learn's Pipeline does, would not notice. Not with
+            `epsilon`, since the error would show the number of real rows.
         """
         self.fit(X, y, sample_weight=sample_weight, groups=groups)
-        if len(self.sample_weight_) == len(y):
+        # With epsilon the number of rows is private, so this must not depend on it.
+        if self.epsilon is None and len(self.sample_weight_) == len(y):
             raise ValueError(
                 f"Got as many condensed rows as real rows ({len(y)}), which a plain Pipeline "
                 "would pair with the wrong outcomes. Use skcondense.Pipeline or "
@@ -496,6 +518,19 @@ class DatasetCondenser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, me
         if self.schema is not None:
             self.schema_.check(Container.of(X).read(X))
         return clip_to_bounds(X, self.schema_)
+
+
+def _check_groups(groups: Any) -> NDArray[Any]:
+    """Patients of rows; a gap would make one patient of all rows whose patient is unknown."""
+    import pandas as pd
+
+    values = column_or_1d(groups)
+    if pd.isna(values).any():
+        raise ValueError(
+            f"groups must name the patient of every row. Got {int(pd.isna(values).sum())} missing "
+            "values (NaN). Give those rows patients of their own, or drop them."
+        )
+    return values
 
 
 def _match_real_rows(table: PrivateTable, prototypes: Any) -> RealRowMatches:

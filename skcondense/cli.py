@@ -95,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     condense.add_argument("--delta", type=float, default=1e-5)
     condense.add_argument("--neighbors", choices=("add_remove", "replace"), default="add_remove")
     condense.add_argument("--ledger", type=Path, help="file in which all spends are counted")
+    condense.add_argument("--budget", type=float, help="largest epsilon of a new ledger")
     condense.add_argument("-o", "--output", type=Path, required=True)
     condense.set_defaults(run=_condense)
 
@@ -215,7 +216,9 @@ def _condense(args: argparse.Namespace) -> None:
     if schema is not None:
         X = X[_present(X, list(schema.names))]
     if schema is not None and args.epsilon is not None:
-        X = _with_room_for_gaps(X, schema)
+        X = _as_declared(X, schema)
+        if isinstance(schema.outcome, ColumnSchema) and schema.outcome.is_number:
+            y = y.astype(float)
     with ProgressBar() as progress:
         condenser = _condenser(args, X, y, schema, progress)
         condensed = condenser.condense(X, y, groups=groups)
@@ -234,7 +237,7 @@ def _condenser(args: argparse.Namespace, X: Any, y: Any, schema: Any, progress: 
         "epsilon": args.epsilon,
         "delta": args.delta,
         "neighbors": args.neighbors,
-        "ledger": None if args.ledger is None else PrivacyLedger(args.ledger, delta=args.delta),
+        "ledger": None if args.ledger is None else _open_ledger(args),
     }
     if args.method != "zero-order":
         kinds: dict[str, Any] = {
@@ -254,6 +257,14 @@ def _condenser(args: argparse.Namespace, X: Any, y: Any, schema: Any, progress: 
         n_jobs=args.n_jobs,
         callbacks=[progress],
         **common,
+    )
+
+
+def _open_ledger(args: argparse.Namespace) -> PrivacyLedger:
+    if args.ledger.exists():
+        return PrivacyLedger(args.ledger, epsilon=args.budget)
+    return PrivacyLedger(
+        args.ledger, epsilon=args.budget, delta=args.delta, neighbors=args.neighbors
     )
 
 
@@ -307,10 +318,24 @@ def _ledger(args: argparse.Namespace) -> None:
     Console().print(table)
 
 
-def _with_room_for_gaps(X: Any, schema: TableSchema) -> Any:
-    """Columns that may have gaps as floats, whether or not a gap occurs in this file."""
-    may = [column.name for column in schema if column.missing and X[column.name].dtype.kind in "iu"]
-    return X.astype(dict.fromkeys(may, float))
+def _as_declared(X: Any, schema: TableSchema) -> Any:
+    """Columns in the dtypes that the schema asks for, whatever pandas made of this file.
+
+    What cannot be converted is left for the schema's check, whose message shows no cell.
+    """
+    casts = {}
+    for column in schema:
+        cells = X[column.name]
+        if cells.dtype.kind in "iuf" and _wants_float(column):
+            casts[column.name] = cells.astype(float)
+        elif cells.dtype.kind in "iuf" and column.kind == "integer" and cells.notna().all():
+            casts[column.name] = cells.round().astype(int)
+    return X.assign(**casts)
+
+
+def _wants_float(column: ColumnSchema) -> bool:
+    is_coded = all(isinstance(c, int | float) for c in column.categories or ())
+    return column.kind == "numeric" or (column.missing and is_coded)
 
 
 def _outcome_columns(args: argparse.Namespace) -> list[str]:

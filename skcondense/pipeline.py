@@ -39,7 +39,7 @@ class Pipeline(SklearnPipeline):
     transform_input : list of str, default=None
         As in scikit-learn.
     memory : str or object with the joblib.Memory interface, default=None
-        As in scikit-learn; caches the steps around the condenser.
+        As in scikit-learn for Pipelines without a condenser; with one, nothing is cached.
     verbose : bool, default=False
         As in scikit-learn.
     weights : {"condensed", "replicate", "uniform"}, default="condensed"

@@ -12,8 +12,6 @@ from skcondense.tasks import Task
 
 __all__ = ["EXACT", "ROUNDED", "PrivateTable"]
 
-# Tables from this size on are encoded in single precision, which halves their memory.
-LARGE = 100_000
 # Two encoded numbers closer than this are the same number up to floating-point error, and the
 # same number for someone who rounds.
 EXACT, ROUNDED = 1e-9, 1e-2
@@ -41,6 +39,9 @@ class PrivateTable:
         How the table arrived.
     encoder : TableEncoder
         Rows as a bounded float matrix, and back.
+    dtype : numpy dtype, default=float64
+        Precision of the codes. It does not follow the number of rows: a row's codes must not
+        depend on how many others there are.
     """
 
     X: Any
@@ -50,6 +51,7 @@ class PrivateTable:
     task: Task
     container: Container
     encoder: TableEncoder
+    dtype: Any = np.float64
 
     def __len__(self) -> int:
         return len(self.y)
@@ -57,8 +59,7 @@ class PrivateTable:
     @cached_property
     def Z(self) -> NDArray[Any]:
         """Encoded rows, of shape (n_rows, n_codes)."""
-        dtype = np.float64 if len(self) < LARGE else np.float32
-        return self.encoder.encode(self.container.read(self.X), dtype)
+        return self.encoder.encode(self.container.read(self.X), self.dtype)
 
     @cached_property
     def strata(self) -> NDArray[np.intp]:
@@ -81,6 +82,11 @@ class PrivateTable:
     ) -> "PrivateTable":
         """A table of the same make with other rows, such as synthetic ones, given as codes."""
         return replace(self, X=self.decode(Z), y=y, weight=weight, groups=None)
+
+    def softened(self, labels: NDArray[np.float64]) -> "PrivateTable":
+        """Every row once per outcome, weighted by a soft label in place of its own outcome."""
+        row, y, weight = self.task.deliver(labels, self.weight)
+        return replace(self.take(row), y=y, weight=weight)
 
     def subsample(self, n_rows: int | None, rng: np.random.Generator) -> "PrivateTable":
         """A random part of the rows, whose weights still sum to those of all.

@@ -10,7 +10,7 @@ from skcondense._sklearn import HasMethods, StrOptions
 from skcondense.base import DatasetCondenser, Prototypes
 from skcondense.condensers.allocation import allocate
 from skcondense.condensers.grouping import GROUP_SIZE, check_room_for_cells, cluster, means_of
-from skcondense.condensers.measuring import measure, shares_of
+from skcondense.condensers.measuring import check_request, measure, shares_of
 from skcondense.condensers.private_teacher import PrivateTeacher, refuse_other_teacher
 from skcondense.condensers.teacher import FoldTeacher
 from skcondense.privacy import Oracle, PrivacyLedger, SumQuery
@@ -143,6 +143,8 @@ class ClusterCondenser(DatasetCondenser):
         self, facts: PrivateTable, oracle: Oracle, rng: np.random.Generator
     ) -> Prototypes:
         refuse_other_teacher(self.teacher)
+        most = N_CLUSTERED // GROUP_SIZE
+        check_request(self.allocation, self.n_prototypes, facts, most, GROUP_SIZE)
         shares = self._shares(facts.encoder.schema)
         copula = measure(facts, oracle, shares)
         teacher = PrivateTeacher(copula, oracle, shares["residuals"], rng)

@@ -10,7 +10,7 @@ from skcondense._sklearn import at_least, between
 from skcondense.base import DatasetCondenser, Prototypes
 from skcondense.condensers.allocation import allocate
 from skcondense.condensers.grouping import GROUP_SIZE, group_means
-from skcondense.condensers.measuring import measure, shares_of
+from skcondense.condensers.measuring import check_request, measure, shares_of
 from skcondense.condensers.random import draw_rows
 from skcondense.privacy import Oracle, PrivacyLedger, SumQuery
 from skcondense.private_table import PrivateTable
@@ -144,6 +144,7 @@ class HerdingCondenser(DatasetCondenser):
     def _condense_privately(
         self, facts: PrivateTable, oracle: Oracle, rng: np.random.Generator
     ) -> Prototypes:
+        check_request(self.allocation, self.n_prototypes, facts, N_PROXY // 10)
         shares = self._shares(facts.encoder.schema)
         copula = measure(facts, oracle, shares)
         proxy = copula.draw(max(self.n_pool, N_PROXY), rng)

@@ -17,7 +17,7 @@ copula functions, EDBT, doi:10.5441/002/edbt.2014.43.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -25,11 +25,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
+from skcondense.condensers.allocation import allocate
+from skcondense.condensers.grouping import GROUP_SIZE
 from skcondense.privacy import Oracle, SumQuery
 from skcondense.private_table import PrivateTable
 from skcondense.table import TableBins, TableSchema
 
-__all__ = ["Copula", "Marginals", "measure", "shares_of"]
+__all__ = ["Copula", "Marginals", "check_request", "measure", "shares_of"]
 
 Floats = NDArray[np.float64]
 Positions = NDArray[np.intp]
@@ -204,6 +206,33 @@ def _onto_simplex(counts: Floats, total: float) -> Floats:
     return np.maximum(counts - shift, 0.0)
 
 
+def check_request(
+    allocation: Any, n_prototypes: int, facts: PrivateTable, most: int, smallest: int = 1
+) -> None:
+    """Refuse what cannot be done with any table of these columns, before anything is spent.
+
+    Parameters
+    ----------
+    allocation, n_prototypes
+        As asked for.
+    facts : PrivateTable
+        Public facts; no rows.
+    most : int
+        Largest number of prototypes.
+    smallest : int, default=1
+        Rows that each prototype stands for at least.
+    """
+    if n_prototypes > most:
+        raise ValueError(
+            f"With epsilon n_prototypes must not exceed {most}: prototypes are chosen among proxy "
+            f"rows. Got {n_prototypes}."
+        )
+    # Strata as they may come out, each with room for all prototypes.
+    cells = np.repeat(np.arange(facts.task.n_cells), n_prototypes * smallest)
+    y = facts.task.from_cells(cells)
+    allocate(allocation, n_prototypes, replace(facts, y=y, weight=np.ones(len(y))), smallest)
+
+
 def shares_of(plan: dict[str, float], schema: TableSchema, unused: Iterable[str] = ()) -> Any:
     """Shares of a budget that add up to one.
 
@@ -220,8 +249,8 @@ def shares_of(plan: dict[str, float], schema: TableSchema, unused: Iterable[str]
     -------
     dict of {str: float}
     """
-    is_wide = sum(1 + column.missing for column in schema) > WIDEST
-    idle = {*unused, *(["correlations"] if is_wide else [])}
+    n_latents = sum(1 + column.missing for column in schema)
+    idle = {*unused, *([] if 1 < n_latents <= WIDEST else ["correlations"])}
     active = {stage: 0.0 if stage in idle else share for stage, share in plan.items()}
     return {stage: share / sum(active.values()) for stage, share in active.items()}
 
@@ -316,8 +345,10 @@ class Copula:
         """
         found = self.marginals
         cells = rng.choice(len(found.cells), n_rows, p=found.cells / found.n_rows)
-        # Every outcome occurs, or estimators and strata would not know of it.
-        cells[: len(found.cells)] = np.arange(len(found.cells))
+        # Every outcome occurs, or estimators and strata would not know of it; and often enough to
+        # make a prototype of.
+        every = np.repeat(np.arange(len(found.cells)), GROUP_SIZE)
+        cells[: len(every)] = every
         strata = found.stratum[cells]
         bins = np.empty((n_rows, len(found.bins.sizes)), dtype=np.intp)
         for k in np.unique(strata):

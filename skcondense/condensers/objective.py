@@ -93,6 +93,7 @@ class Objective:
         ndarray of shape (n_candidates,)
             Averaged over rows (by their weights) and over black boxes.
         """
+        self.n_evals += len(candidates)
         return np.average(self.by_row(candidates, batch), axis=0, weights=batch.weight)
 
     def by_row(self, candidates: Sequence[Candidate], batch: PrivateTable) -> NDArray[Any]:
@@ -103,7 +104,6 @@ class Objective:
         ndarray of shape (n_rows, n_candidates)
             Averaged over black boxes. A row's losses depend on no other row.
         """
-        self.n_evals += len(candidates)
         n_parts = min(len(candidates), effective_n_jobs(self._parallel.n_jobs))
         parts = np.array_split(np.arange(len(candidates)), n_parts)
         losses = self._parallel(

@@ -9,20 +9,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import clone
 
 from skcondense.condensers.objective import Candidate
 from skcondense.condensers.private_teacher import PrivateTeacher
 from skcondense.condensers.search import ZeroOrderSearch
 from skcondense.condensers.search_space import SearchSpace
 from skcondense.condensers.starts import Pool
+from skcondense.exceptions import WeightsNotSupportedError
 from skcondense.optimizers import BatchOptimizer
 from skcondense.privacy import Oracle, SelectQuery, SumQuery
 from skcondense.private_table import PrivateTable
+from skcondense.table import TableBins
+from skcondense.tasks import fit_weighted
 
 if TYPE_CHECKING:
     from skcondense.condensers.zero_order import ZeroOrderCondenser
 
-__all__ = ["PrivateZeroOrderSearch", "proxy_pool", "soft_proxy"]
+__all__ = ["PrivateZeroOrderSearch", "proxy_pool", "soft_proxy", "try_black_boxes"]
 
 Vector = NDArray[np.float64]
 
@@ -38,9 +42,45 @@ def soft_proxy(teacher: PrivateTeacher) -> PrivateTable:
     """Proxy rows, once per outcome, weighted by the teacher's labels."""
     proxy = teacher.proxy
     part = proxy.take(np.arange(min(N_SCORED, len(proxy))))
-    labels = teacher.label(part.Z)
-    row, y, weight = proxy.task.deliver(labels, np.full(len(part), proxy.weight.sum() / len(part)))
-    return proxy.with_rows(part.Z[row], y, weight)
+    return part.softened(teacher.label(part.Z))
+
+
+def try_black_boxes(
+    estimator: Any, weights: Any, facts: PrivateTable, rng: np.random.Generator
+) -> None:
+    """Fit black boxes to a few random legal rows, and predict every category and gap.
+
+    A black box that fails on rows that the schema allows would fail on real rows, where no error
+    may show.
+
+    Raises
+    ------
+    ValueError
+        If one fails. No private row is involved.
+    """
+    task, bins = facts.task, TableBins(facts.encoder)
+    cells = np.tile(np.arange(task.n_cells), 5)
+    some = bins.starts + (rng.random((len(cells), len(bins.sizes))) * bins.sizes).astype(np.intp)
+    # One row per bin of every column, the other cells as in the first row.
+    every = np.tile(some[0], (len(bins), 1))
+    column = np.repeat(np.arange(len(bins.sizes)), bins.sizes)
+    every[np.arange(len(bins)), column] = np.arange(len(bins))
+    y = task.from_cells(cells)
+    train = facts.with_rows(bins.rows(some, rng), y, np.ones(len(y)))
+    test = facts.with_rows(bins.rows(every, rng), np.resize(y, len(every)), np.ones(len(every)))
+    for black_box in estimator if isinstance(estimator, list) else [estimator]:
+        try:
+            fitted = fit_weighted(clone(black_box), train.X, train.y, train.weight, weights)
+            task.losses(fitted, test.X, test.y, (train.X, train.y))
+        except WeightsNotSupportedError:
+            raise
+        except Exception as error:
+            raise ValueError(
+                f"The black box {type(black_box).__name__} fails on rows that the schema allows: "
+                f"{error} Let it take every declared category and gap, for example with "
+                "SchemaVectorizer(schema) or OneHotEncoder(handle_unknown='ignore'). Nothing was "
+                "spent."
+            ) from error
 
 
 def proxy_pool(
@@ -136,6 +176,8 @@ class PrivateZeroOrderSearch(ZeroOrderSearch):
         share = self._shares["refine"] / self._settings.max_iter
         query = SumQuery("refine", share, self._size, self._bound, contrasts)
         answer = self._oracle.ask(query)
+        # Counted here: how often the door calls the function depends on the number of rows.
+        self.objective.n_evals += len(candidates)
         optimizer.tell_contrasts(answer.value, answer.noise)
         return np.asarray(answer.value)
 
@@ -147,5 +189,6 @@ class PrivateZeroOrderSearch(ZeroOrderSearch):
             return self.objective.by_row(candidates, rows)
 
         bound = self.table.task.largest_loss
+        self.objective.n_evals += len(candidates)
         query = SelectQuery(stage, self._shares[stage], len(candidates), bound, losses)
         return int(self._oracle.ask(query).value)

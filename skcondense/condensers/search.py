@@ -74,7 +74,8 @@ class ZeroOrderSearch:
         self._settings = settings
         self.table = table
         self._rng = rng
-        self._parallel = Parallel(n_jobs=settings.n_jobs)
+        # Nothing private is written to a memory-mapped file.
+        self._parallel = Parallel(n_jobs=settings.n_jobs, max_nbytes=None)
         self.objective = Objective(
             black_boxes if isinstance(black_boxes, list) else [black_boxes],
             settings.weights,

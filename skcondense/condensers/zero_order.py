@@ -9,13 +9,14 @@ from skcondense._sklearn import HasMethods, StrOptions, at_least, between
 from skcondense.base import DatasetCondenser, Prototypes
 from skcondense.callbacks import Callback
 from skcondense.condensers.allocation import allocate
-from skcondense.condensers.measuring import measure, shares_of
+from skcondense.condensers.measuring import check_request, measure, shares_of
 from skcondense.condensers.private_search import (
     PrivateZeroOrderSearch,
     proxy_pool,
     soft_proxy,
+    try_black_boxes,
 )
-from skcondense.condensers.private_teacher import PrivateTeacher, refuse_other_teacher
+from skcondense.condensers.private_teacher import N_ROWS, PrivateTeacher, refuse_other_teacher
 from skcondense.condensers.search import PARTS, ZeroOrderSearch
 from skcondense.condensers.starts import Pool, make_pool
 from skcondense.condensers.teacher import FoldTeacher
@@ -272,6 +273,8 @@ class ZeroOrderCondenser(DatasetCondenser):
                 "init='real' releases rows of patients, which no noise protects. With epsilon use "
                 "init='mixed', 'groups' or 'clusters': they start from proxy rows."
             )
+        check_request(self.allocation, self.n_prototypes, facts, N_ROWS // 10)
+        try_black_boxes(self.estimator, self.weights, facts, rng)
         shares = self._shares(facts.encoder.schema)
         copula = measure(facts, oracle, shares)
         teacher = PrivateTeacher(copula, oracle, shares["residuals"], rng)

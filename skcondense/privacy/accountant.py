@@ -28,7 +28,7 @@ from scipy.special import log_ndtr, ndtr, ndtri
 __all__ = ["AttackCaps", "attack_caps", "compose", "delta_of", "epsilon_of", "mu_of", "range_of"]
 
 # Search interval of the solvers; outside it a promise is either empty or useless.
-SMALLEST, LARGEST = 1e-6, 1e3
+SMALLEST, LARGEST = 1e-12, 1e3
 
 
 def compose(mus: Iterable[float]) -> float:
@@ -104,7 +104,17 @@ def mu_of(epsilon: float, delta: float) -> float:
     -------
     float
         Rounded down, so that `epsilon_of` never exceeds `epsilon`.
+
+    Raises
+    ------
+    ValueError
+        If the promise is so weak or so strong that no such mu can be computed.
     """
+    if not delta_of(SMALLEST, epsilon) < delta < delta_of(LARGEST, epsilon):
+        raise ValueError(
+            f"No mechanism can be calibrated to epsilon={epsilon!r} and delta={delta!r}. Choose "
+            "epsilon between 0.001 and 1000, and delta between 1e-12 and 0.1."
+        )
     found = brentq(lambda mu: delta_of(mu, epsilon) - delta, SMALLEST, LARGEST, xtol=1e-14)
     return float(found) * (1 - 1e-8)
 

@@ -133,7 +133,8 @@ class PrivacyLedger:
     ) -> None:
         given = {"neighbors": neighbors, "delta": delta, "epsilon": epsilon}
         given = {name: value for name, value in given.items() if value is not None}
-        self.path = None if path is None else Path(path).absolute()
+        # Two names of one file must share one lock.
+        self.path = None if path is None else Path(path).resolve()
         self._lock = RLock() if self.path is None else FileLock(f"{self.path}.lock")
         self._lines = _Lines()
         with self._lock:
@@ -156,7 +157,7 @@ class PrivacyLedger:
                 "A ledger in memory cannot be copied to another process or stored: its spends "
                 "would be counted apart. Give it a file: PrivacyLedger('ledger.jsonl')."
             )
-        return type(self), (self.path,)
+        return _reopen, (type(self), self.path, self.terms, self._lines.size)
 
     def __repr__(self) -> str:
         where = "in memory" if self.path is None else str(self.path)
@@ -232,7 +233,7 @@ class PrivacyLedger:
             raise BudgetExceededError(
                 f"The privacy budget of the ledger is epsilon={self.terms.epsilon:.4g} at "
                 f"delta={self.terms.delta:.4g}; epsilon={self.epsilon:.4g} is spent, and this "
-                f"would make it {asked:.4g}. Nothing was spent. Ask for a smaller epsilon, or let "
+                f"would make it {asked:.4g}. It was not asked. Ask for a smaller epsilon, or let "
                 "whoever owns the data open a new ledger with a larger budget."
             )
 
@@ -258,8 +259,12 @@ class PrivacyLedger:
                 # A last line that a crash cut short was never answered: noise comes after it.
                 file.truncate(start)
                 file.seek(start)
-                file.write(line + b"\n")
+                rest = memoryview(line + b"\n")
+                while rest:
+                    rest = rest[file.write(rest) :]
                 os.fsync(file.fileno())
+            if start == 0:
+                _sync_folder(self.path.parent)
         self._lines.read(line + b"\n", str(self.path))
 
 
@@ -298,6 +303,26 @@ class _Lines:
         else:
             del record["created"]
             self.terms = Terms(**record)
+
+
+def _reopen(kind: type[PrivacyLedger], path: Path, terms: Terms, size: int) -> PrivacyLedger:
+    """Unpickle a ledger: its file must be there, with all it held when it was pickled."""
+    if not path.exists() or path.stat().st_size < size:
+        raise LedgerError(
+            f"The ledger {path} is not there, or has become shorter since the object was stored. "
+            "Without it, what was spent is unknown."
+        )
+    return kind(path, **asdict(terms))
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a new file's name outlive a crash, where the system allows it."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _new_terms(given: dict[str, Any]) -> Terms:

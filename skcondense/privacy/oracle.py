@@ -285,10 +285,25 @@ class _Patients:
             room = max(1, PIECE // query.size)
             last = max(first + 1, int(np.searchsorted(ends, start + room, side="right")))
             piece = self._rows.take(np.arange(start, ends[last - 1]))
-            values = query.within_reach(query.function(piece)) * piece.weight[:, np.newaxis]
+            values = query.within_reach(_values(query, piece)) * piece.weight[:, np.newaxis]
             starts = self._starts[first:last] - start
             yield values, starts, np.diff(starts, append=len(values))
             first = last
+
+
+def _values(query: Query, piece: Rows) -> Floats:
+    """Values of rows; NaN for rows on which the function fails.
+
+    An error must neither stop the fit, which would show that such a row is there, nor cost other
+    rows their say, so the failing rows are found by halving.
+    """
+    try:
+        return query.function(piece)
+    except Exception:
+        if len(piece) == 1:
+            return np.full((1, query.size), np.nan)
+    halves = np.array_split(np.arange(len(piece)), 2)
+    return np.concatenate([_values(query, piece.take(half)) for half in halves])
 
 
 def _clipped(vectors: Floats, query: SumQuery) -> Integers:

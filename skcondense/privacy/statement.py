@@ -137,11 +137,12 @@ class PrivacyStatement:
             spends = tuple(Spend(**spend) for spend in facts["spends"])
             terms = {name: facts[name] for name in ("delta", "neighbors", "unit", "seeded_noise")}
             statement = cls.of(spends, **terms)
+            said = float(facts["epsilon"])
         except (ValueError, KeyError, TypeError) as error:
             raise LedgerError(f"This is not a privacy statement in JSON: {error}.") from error
-        if statement.epsilon > facts["epsilon"] * (1 + 1e-6):
+        if statement.epsilon > said * (1 + 1e-6):
             raise LedgerError(
-                f"The statement says epsilon={facts['epsilon']:.4g}, but its spends amount to "
+                f"The statement says epsilon={said:.4g}, but its spends amount to "
                 f"{statement.epsilon:.4g}."
             )
         return statement

@@ -60,7 +60,8 @@ class _NumberCodec:
         return values, np.array([knots[value] for value in values])
 
     def encode(self, values: NDArray[Any]) -> Matrix:
-        return np.interp(values, *self._knots)[:, np.newaxis]
+        # A piece of a table may have no number in a column, which then arrives as objects.
+        return np.interp(values.astype(np.float64), *self._knots)[:, np.newaxis]
 
     def decode(self, codes: Matrix) -> NDArray[Any]:
         assert self.column.bounds is not None

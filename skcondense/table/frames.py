@@ -92,6 +92,12 @@ class Container:
         dtype = getattr(self.template[name], "dtype", None)
         return not (isinstance(dtype, np.dtype) and dtype.kind in "iub")
 
+    def holds_integers(self, name: str) -> bool:
+        """Whether the column's dtype is one of whole numbers."""
+        if not self.is_frame:
+            return bool(self.template.dtype.kind in "iu")
+        return bool(nw.from_native(self.template, eager_only=True).schema[name].is_integer())
+
     def categories(self, name: str) -> tuple[Any, ...] | None:
         """Categories that the column's dtype lists, if it does."""
         if not self.is_frame:

@@ -327,6 +327,12 @@ class TableSchema:
                     "hold one, which shows that none occurs. Convert it to float, or declare "
                     "missing=False."
                 )
+            if column.kind == "numeric" and container.holds_integers(name):
+                raise SchemaError(
+                    f"Column {column.name!r} is numeric by its schema, but its dtype holds whole "
+                    "numbers only, which shows that no other occurs. Convert it to float, or "
+                    "declare it as integer."
+                )
             listed = container.categories(name)
             if listed is not None and listed != column.categories:
                 raise SchemaError(
@@ -386,6 +392,8 @@ def _check_column(column: ColumnSchema, cells: Column) -> None:
             "its schema forbids. Declare it with missing=True, or fill the gaps."
         )
     present = cells.values[~cells.missing]
+    if not len(present):
+        return
     if column.is_number:
         if present.dtype.kind != "f":
             raise SchemaError(

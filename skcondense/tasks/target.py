@@ -69,6 +69,9 @@ class TargetContainer:
         series = _as_series(self.template)
         if series is None:
             return values
+        if series.dtype.is_integer() and values.dtype.kind == "f":
+            # A mean of whole numbers: the nearest one.
+            values = np.rint(values).astype(np.int64)
         if series.implementation.is_pandas_like():
             namespace = series.implementation.to_native_namespace()
             return namespace.Series(values, name=self.template.name).astype(self.template.dtype)
@@ -144,7 +147,12 @@ def _working_form(task: str, y: Any) -> NDArray[Any]:
     if task == "survival":
         return _structured(y)
     values = _values(y)
-    return _as_floats(values) if task == "regression" else values
+    if task == "regression":
+        return _as_floats(values)
+    # Only a dtype that was declared with the data may leave; numpy infers one from what occurs.
+    series = _as_series(y)
+    is_declared = hasattr(y, "dtype") if series is None else series.dtype.is_numeric()
+    return values if is_declared else values.astype(object)
 
 
 def take_target(y: Any, rows: NDArray[np.intp]) -> Any:
