@@ -350,7 +350,7 @@ class DatasetCondenser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, me
 
     def _replayed(self) -> Self:
         """A condenser that was fitted to the recorded answers."""
-        check_is_fitted(self)
+        check_is_fitted(self, "X_condensed_")
         if not self.answers_:
             raise ValueError("Only fits with epsilon can be replayed. This one had none.")
         container = Container.of(self.X_condensed_)
@@ -449,7 +449,7 @@ class DatasetCondenser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, me
     @property
     def condensed_set_(self) -> CondensedSet:
         """The fitted result as one object."""
-        check_is_fitted(self)
+        check_is_fitted(self, "X_condensed_")
         # The schema has a place of its own; a running callback could not be copied.
         settings = {**self.get_params(deep=False), "schema": None, "ledger": None}
         return CondensedSet(
@@ -512,7 +512,7 @@ class DatasetCondenser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, me
             Numbers clipped to their bounds. With a declared schema, cells that it forbids are an
             error; with a learned one, categories and gaps that were not seen pass unchanged.
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "X_condensed_")
         X = check_table(X)
         validate_data(self, X, reset=False, skip_check_array=True)
         if self.schema is not None:

@@ -108,6 +108,12 @@ def test_closed_form_agrees_with_dp_accountings_pld_on_50_ledgers():
         assert abs(epsilon_of(compose(mus), delta) - accountant.get_epsilon(delta)) < 1e-3
 
 
+@pytest.mark.parametrize(("epsilon", "delta"), [(1e9, 1e-5), (1e-15, 1e-15)])
+def test_impossible_promises_are_refused(epsilon, delta):
+    with pytest.raises(ValueError, match="calibrated"):
+        mu_of(epsilon, delta)
+
+
 def test_nothing_spent_is_epsilon_zero():
     assert epsilon_of(0.0, 1e-5) == 0
     assert compose([]) == 0
@@ -521,6 +527,56 @@ def test_clones_share_and_copies_do_not_fork(tmp_path):
     assert len(file.spends) == 1
 
 
+def test_two_names_of_a_file_are_one_ledger(tmp_path):
+    ledger = PrivacyLedger(tmp_path / "real")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    other = PrivacyLedger(tmp_path / "link")
+    ledger.charge(spend(0.1))
+    other.charge(spend(0.2))
+    assert other.path == ledger.path
+    assert len(PrivacyLedger(tmp_path / "real").spends) == 2
+
+
+def test_a_stored_ledger_comes_back_with_its_terms_or_not_at_all(tmp_path):
+    path = tmp_path / "ledger"
+    ledger = PrivacyLedger(path, epsilon=1.0)
+    ledger.charge(spend(0.1))
+    stored = pickle.dumps(ledger)
+    assert pickle.loads(stored).terms == ledger.terms
+    path.write_bytes(path.read_bytes().splitlines(keepends=True)[0])
+    with pytest.raises(LedgerError, match="shorter"):
+        pickle.loads(stored)
+    path.unlink()
+    with pytest.raises(LedgerError, match="not there"):
+        pickle.loads(stored)
+    assert not path.exists()
+
+
+FULL_DISK = textwrap.dedent("""
+    import resource, signal, sys
+    from skcondense.privacy import PrivacyLedger, Spend
+
+    ledger = PrivacyLedger(sys.argv[1])
+    size = ledger.path.stat().st_size
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 50, size + 50))
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        ledger.charge(Spend("r", "T", "q", "gaussian", 0.1, 1.0, 10.0, 1, "row", "now"))
+    except OSError:
+        print("refused")
+""")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs file size limits")
+def test_a_full_disk_stops_a_spend(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, str(tmp_path / "l")],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.strip() == "refused"
+    assert not PrivacyLedger(tmp_path / "l").spends
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -679,6 +735,9 @@ def test_statement_that_promises_too_much_is_refused():
         PrivacyStatement.from_json(json.dumps(facts))
     with pytest.raises(LedgerError, match="not a privacy statement"):
         PrivacyStatement.from_json("{}")
+    del facts["epsilon"]
+    with pytest.raises(LedgerError, match="not a privacy statement"):
+        PrivacyStatement.from_json(json.dumps(facts))
 
 
 def test_seeded_statement_says_so():

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GridSearchCV
@@ -29,9 +29,10 @@ from skcondense import (
     SurvivalSchema,
     TableSchema,
     ZeroOrderCondenser,
+    base,
     make_pipeline,
 )
-from skcondense.condensers import herding, private_teacher
+from skcondense.condensers import cluster, herding, private_teacher
 from skcondense.exceptions import (
     BudgetExceededError,
     LedgerError,
@@ -39,7 +40,16 @@ from skcondense.exceptions import (
     SchemaError,
     TargetError,
 )
-from skcondense.privacy import PrivateOracle, SumQuery, compose, epsilon_of, seeded_noise
+from skcondense.privacy import (
+    PrivateOracle,
+    SumQuery,
+    attack_caps,
+    compose,
+    epsilon_of,
+    mu_of,
+    oracle,
+    seeded_noise,
+)
 from skcondense.privacy.queries import GRID
 
 N = 500
@@ -141,7 +151,10 @@ def test_a_fit_is_its_answers_and_spends_its_budget(kind, task, changes):
     condenser = make(kind, task, **changes)
     condensed = condenser.condense(TABLE, TARGETS[task])
     # The replay has no table. Going through a pickle shows that no reference to one is left.
-    same(condensed, pickle.loads(pickle.dumps(condenser)).replay())
+    again = pickle.loads(pickle.dumps(condenser))._replayed()
+    same(condensed, again.condensed_set_)
+    for name in ("n_iter_", "n_evals_", "history_"):
+        assert getattr(again, name, None) == getattr(condenser, name, None)
     statement = condensed.privacy
     assert 0.97 * 2 <= statement.epsilon <= 2
     assert statement.epsilon == epsilon_of(compose(s.mu for s in statement.spends), 1e-5)
@@ -234,16 +247,22 @@ def test_no_patient_moves_a_query_by_more_than_it_says(kind, task):
             assert values.max() <= query.bound
 
 
-def test_caps_hold_against_a_shadow_attack():
+@pytest.mark.parametrize("kind", [ClusterCondenser, HerdingCondenser, ZeroOrderCondenser])
+def test_caps_hold_against_a_shadow_attack(kind, monkeypatch):
     """128 shadows with and without the most unusual patient; the best threshold of 3 statistics."""
+    monkeypatch.setattr(private_teacher, "N_ROWS", 300)
+    monkeypatch.setattr(private_teacher, "N_TREES", 2)
+    monkeypatch.setattr(cluster, "N_CLUSTERED", 300)
     X, y = TABLE.iloc[:60].reset_index(drop=True), TARGETS["classification"][:60]
     target = X.iloc[[0]].assign(age=100, lactate=20.0, sex="m", stage="III", ward="c")
     with_target, y_with = pd.concat([X, target], ignore_index=True), np.append(y, 0)
 
     def statistics(table, outcome):
-        found = make(ClusterCondenser, epsilon=1.0, n_prototypes=4, random_state=None).condense(
-            table, outcome
-        )
+        condenser = make(kind, epsilon=1.0, n_prototypes=4, random_state=None)
+        if kind is ZeroOrderCondenser:
+            stump = sklearn_pipeline(SchemaVectorizer(COLUMNS), DecisionTreeClassifier(max_depth=1))
+            condenser.set_params(estimator=stump, max_iter=2, n_candidates=2, n_exchanges=1)
+        found = condenser.condense(table, outcome)
         near = (found.X["lactate"].fillna(0) > 10) | (found.X["age"] > 95)
         positive = np.average(found.y, weights=found.sample_weight)
         return [found.sample_weight.sum(), (near * found.sample_weight).sum(), -positive]
@@ -251,7 +270,7 @@ def test_caps_hold_against_a_shadow_attack():
     without = np.array([statistics(X, y) for _ in range(64)])
     having = np.array([statistics(with_target, y_with) for _ in range(64)])
     truth = np.repeat([0, 1], 64)
-    caps = make(ClusterCondenser, epsilon=1.0).fit(X, y).privacy_.caps
+    caps = attack_caps(mu_of(1.0, 1e-5))
     for k in range(3):
         auc = roc_auc_score(truth, np.concatenate([without[:, k], having[:, k]]))
         # Standard error of an AUC of a half with 64 and 64: 0.051.
@@ -312,11 +331,9 @@ def test_history_holds_noised_numbers_only():
     """A fit on other data with the same answers has the same history."""
     condenser = make(ZeroOrderCondenser).fit(TABLE, TARGETS["classification"])
     before = condenser.history_
-    again = clone(condenser)
-    again.__dict__.update(vars(condenser))
-    again.replay()
-    replayed = condenser.history_
-    assert before == replayed
+    again = condenser._replayed()
+    assert again.history_ == before
+    assert again.n_evals_ == condenser.n_evals_
     refined = [
         loss for s, loss in zip(before["stage"], before["loss"], strict=True) if s == "refine"
     ]
@@ -375,6 +392,114 @@ def test_patients_are_the_unit_when_groups_are_given():
     assert condenser.privacy_.unit == "patient"
     # A patient counts once, however many rows there are.
     assert condenser.sample_weight_.sum() < 250
+
+
+def test_nothing_depends_on_the_number_of_rows(monkeypatch):
+    """A table in many pieces gives the counts of one in few; codes have one precision."""
+    monkeypatch.setattr(oracle, "PIECE", 300)
+    condenser = make(ZeroOrderCondenser).fit(TABLE, TARGETS["classification"])
+    assert condenser._replayed().n_evals_ == condenser.n_evals_
+    schema = replace(COLUMNS, outcome=OUTCOMES["classification"])
+    n = base.LARGE + 1
+    X = pd.concat([TABLE] * (n // N + 1), ignore_index=True).iloc[:n]
+    y = np.resize(TARGETS["classification"], n)
+    table, _ = ClusterCondenser(schema=schema, epsilon=1.0)._private_table(X, y, None, None)
+    assert table.Z.dtype == np.float64
+
+
+def test_a_failing_row_counts_as_nothing_and_does_not_show():
+    def losses(rows):
+        if (rows.X["age"] == 99).any():
+            raise RuntimeError("a secret value")
+        return np.ones((len(rows), 1))
+
+    X = TABLE.assign(age=TABLE["age"].clip(upper=98))
+    X.loc[[3, 77, 78], "age"] = 99
+    table, _ = make(ClusterCondenser)._private_table(X, TARGETS["classification"], None, None)
+    door = PrivateOracle(table, mu=1.0, ledger=PrivacyLedger(), by="test")
+    exact = door._exact_sum(SumQuery("q", 0.1, 1, 1.0, losses))
+    assert exact[0] == (N - 3) * GRID
+
+
+class Fragile(DecisionTreeClassifier):
+    """Fails on very old patients, as a black box might on a category it does not know."""
+
+    def predict_proba(self, X):
+        if (X[:, 0] > 0.9).any():
+            raise RuntimeError("too old")
+        return super().predict_proba(X)
+
+
+def test_black_boxes_are_tried_on_public_rows_first():
+    ledger = PrivacyLedger()
+    condenser = make(ZeroOrderCondenser, ledger=ledger)
+    condenser.set_params(
+        estimator=sklearn_pipeline(SchemaVectorizer(COLUMNS), Fragile(max_depth=2))
+    )
+    with pytest.raises(ValueError, match=r"too old.*Nothing was spent"):
+        condenser.fit(TABLE, TARGETS["classification"])
+    assert not ledger.spends
+
+
+def test_the_number_of_rows_does_not_show_in_fit_transform():
+    condenser = make(HerdingCondenser, "regression", n_prototypes=30)
+    X, y = TABLE.iloc[:30], TARGETS["regression"][:30]
+    assert len(condenser.fit_transform(X, y)) == 30
+
+
+def test_a_failed_fit_leaves_nothing_of_an_earlier_one():
+    y = TARGETS["classification"]
+    condenser = ClusterCondenser(5).fit(TABLE, y)
+    condenser.set_params(epsilon=0.1, schema=replace(COLUMNS, outcome=OUTCOMES["classification"]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cluster, "cluster", lambda *args: 1 / 0)
+        with pytest.raises(ZeroDivisionError) as caught:
+            condenser.fit(TABLE, y)
+    assert any("spent epsilon=0.0" in note for note in caught.value.__notes__)
+    with pytest.raises(NotFittedError):
+        condenser.condensed_set_  # noqa: B018
+
+
+def test_patients_must_be_named():
+    patient = (np.arange(N) // 5).astype(float)
+    patient[7] = np.nan
+    with pytest.raises(ValueError, match="patient of every row"):
+        make(ClusterCondenser).fit(TABLE, TARGETS["classification"], groups=patient)
+
+
+@pytest.mark.parametrize("kind", [ClusterCondenser, HerdingCondenser, ZeroOrderCondenser])
+@pytest.mark.parametrize("changes", [{"n_prototypes": 9_000}, {"allocation": {0: 1, 7: 11}}])
+def test_impossible_requests_cost_nothing(kind, changes):
+    ledger = PrivacyLedger()
+    with pytest.raises(ValueError, match=r"n_prototypes|allocation"):
+        make(kind, ledger=ledger, **changes).fit(TABLE, TARGETS["classification"])
+    assert not ledger.spends
+
+
+def test_lists_of_classes_leave_in_the_declared_dtype():
+    y = TARGETS["classification"].tolist()
+    for outcome in (y, [float(v) if k == 3 else v for k, v in enumerate(y)]):
+        assert make(ClusterCondenser).fit(TABLE, outcome).y_condensed_.dtype.kind == "i"
+
+
+@pytest.mark.parametrize("series", [pd.Series, pl.Series])
+def test_whole_number_outcomes_come_back_whole(series):
+    y = series(np.rint(TARGETS["regression"]).astype(int))
+    found = make(ClusterCondenser, "regression").fit(TABLE, y).y_condensed_
+    assert found.dtype == y.dtype
+
+
+def test_one_column_and_many_rare_classes():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"x": rng.normal(size=400)})
+    y = np.minimum(rng.geometric(0.4, 400), 10)
+    schema = TableSchema(
+        (ColumnSchema(name="x", kind="numeric", bounds=(-4, 4)),),
+        ColumnSchema(name="y", kind="categorical", categories=tuple(range(1, 11))),
+    )
+    for labels in ("mean", "hard"):
+        found = make(ClusterCondenser, schema=schema, labels=labels).condense(X, y)
+        assert set(found.y) == set(range(1, 11))
 
 
 # Wrong uses
