@@ -13,6 +13,7 @@ from skcondense.condensers import (
     ZeroOrderCondenser,
 )
 from skcondense.model_selection import EventStratifiedKFold
+from skcondense.models import WeightedCoxPH
 from skcondense.pipeline import CondensedEstimator, CondensingSampler, Pipeline, make_pipeline
 from skcondense.privacy import PrivacyLedger, PrivacyStatement
 from skcondense.table import (
@@ -45,6 +46,7 @@ __all__ = [
     "SurvivalSchema",
     "TableEncoder",
     "TableSchema",
+    "WeightedCoxPH",
     "ZeroOrderCondenser",
     "fit_weighted",
     "make_pipeline",

@@ -11,7 +11,7 @@ import skcondense
 
 ROOMS = [
     ["exceptions", "_threads", "_sklearn"],
-    ["privacy", "table"],
+    ["models", "privacy", "table"],
     ["tasks"],
     ["private_table", "condensed_set", "callbacks"],
     ["base"],

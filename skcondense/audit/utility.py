@@ -19,6 +19,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from skcondense._threads import single_threaded
 from skcondense.exceptions import missing_extra
+from skcondense.models import WeightedCoxPH
 from skcondense.table import SchemaVectorizer, TableSchema
 from skcondense.tasks import Task, fit_weighted
 
@@ -71,12 +72,11 @@ def _regressors(seed: int) -> dict[str, list[Any]]:
 def _survival_models(seed: int) -> dict[str, list[Any]]:
     try:
         from sksurv.ensemble import GradientBoostingSurvivalAnalysis, RandomSurvivalForest
-        from sksurv.linear_model import CoxPHSurvivalAnalysis
         from sksurv.tree import SurvivalTree
     except ImportError as error:
         raise missing_extra("Survival models", "scikit-survival", "survival") from error
     return {
-        "cox": [StandardScaler(), CoxPHSurvivalAnalysis(alpha=1.0)],
+        "cox": [StandardScaler(), WeightedCoxPH(alpha=1.0)],
         "tree": [SurvivalTree(max_depth=5, random_state=seed)],
         "forest": [RandomSurvivalForest(50, random_state=seed)],
         "boosting": [GradientBoostingSurvivalAnalysis(n_estimators=50, random_state=seed)],
