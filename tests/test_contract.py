@@ -1,6 +1,5 @@
 """The contract: scikit-learn's checks and our own, for every public estimator."""
 
-import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
