@@ -3,6 +3,7 @@
 import warnings
 
 __all__ = [
+    "BlackBoxError",
     "BudgetExceededError",
     "LedgerError",
     "PrivacyLeakWarning",
@@ -23,6 +24,10 @@ class TargetError(ValueError):
 
 class WeightsNotSupportedError(TypeError):
     """An estimator takes no ``sample_weight`` although weights must reach it."""
+
+
+class BlackBoxError(RuntimeError):
+    """A black box cannot be fitted to a candidate condensed set."""
 
 
 class BudgetExceededError(ValueError):

@@ -12,6 +12,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GridSearchCV
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline as sklearn_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
@@ -34,6 +35,7 @@ from skcondense import (
 )
 from skcondense.condensers import cluster, herding, private_teacher
 from skcondense.exceptions import (
+    BlackBoxError,
     BudgetExceededError,
     LedgerError,
     PrivacyLeakWarning,
@@ -439,6 +441,30 @@ def test_black_boxes_are_tried_on_public_rows_first():
     with pytest.raises(ValueError, match=r"too old.*Nothing was spent"):
         condenser.fit(TABLE, TARGETS["classification"])
     assert not ledger.spends
+
+
+def test_a_black_box_that_cannot_be_fitted_is_an_error():
+    class Picky(DecisionTreeClassifier):
+        n_fits = 0
+
+        def fit(self, X, y, sample_weight=None):
+            Picky.n_fits += 1
+            if Picky.n_fits > 40:
+                raise RuntimeError("no more")
+            return super().fit(X, y, sample_weight)
+
+    condenser = make(ZeroOrderCondenser, max_iter=20)
+    condenser.set_params(estimator=sklearn_pipeline(SchemaVectorizer(COLUMNS), Picky(max_depth=2)))
+    with pytest.raises(BlackBoxError, match=r"candidate condensed set: no more"):
+        condenser.fit(TABLE, TARGETS["classification"])
+
+
+def test_black_boxes_that_need_some_rows_are_tried_on_as_many():
+    condenser = make(ZeroOrderCondenser, n_prototypes=20)
+    condenser.set_params(
+        estimator=sklearn_pipeline(SchemaVectorizer(COLUMNS), KNeighborsClassifier(15))
+    )
+    condenser.fit(TABLE, TARGETS["classification"])
 
 
 def test_the_number_of_rows_does_not_show_in_fit_transform():

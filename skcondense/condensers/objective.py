@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from skcondense._threads import single_threaded
+from skcondense.exceptions import BlackBoxError
 from skcondense.private_table import PrivateTable
 from skcondense.table import encode_once
 from skcondense.tasks import Task, fit_weighted
@@ -144,11 +145,20 @@ def _losses(
         out = np.zeros((len(y), len(candidates)))
         for k, candidate in enumerate(candidates):
             for estimator in estimators:
-                fitted = fit_weighted(
-                    estimator, candidate.X, candidate.y, candidate.weight, weights
-                )
+                fitted = _fitted(estimator, candidate, weights)
                 out[:, k] += task.losses(fitted, X, y, anchors)
         return out / len(estimators)
+
+
+def _fitted(estimator: Any, candidate: Candidate, weights: Any) -> Any:
+    try:
+        return fit_weighted(estimator, candidate.X, candidate.y, candidate.weight, weights)
+    except Exception as error:
+        # Told apart from failing on a real row, which under epsilon must not show.
+        raise BlackBoxError(
+            f"{type(estimator).__name__} cannot be fitted to a candidate condensed set: {error} "
+            "Ask for more prototypes, or use an estimator that takes small weighted sets."
+        ) from error
 
 
 def _seeded(estimator: Any, seed: int) -> Any:

@@ -46,9 +46,9 @@ def soft_proxy(teacher: PrivateTeacher) -> PrivateTable:
 
 
 def try_black_boxes(
-    estimator: Any, weights: Any, facts: PrivateTable, rng: np.random.Generator
+    estimator: Any, weights: Any, n_rows: int, facts: PrivateTable, rng: np.random.Generator
 ) -> None:
-    """Fit black boxes to a few random legal rows, and predict every category and gap.
+    """Fit black boxes to `n_rows` random legal rows, and predict every category and gap.
 
     A black box that fails on rows that the schema allows would fail on real rows, where no error
     may show.
@@ -59,7 +59,7 @@ def try_black_boxes(
         If one fails. No private row is involved.
     """
     task, bins = facts.task, TableBins(facts.encoder)
-    cells = np.tile(np.arange(task.n_cells), 5)
+    cells = np.resize(np.arange(task.n_cells), max(n_rows, 5 * task.n_cells))
     some = bins.starts + (rng.random((len(cells), len(bins.sizes))) * bins.sizes).astype(np.intp)
     # One row per bin of every column, the other cells as in the first row.
     every = np.tile(some[0], (len(bins), 1))

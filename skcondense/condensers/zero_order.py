@@ -274,7 +274,7 @@ class ZeroOrderCondenser(DatasetCondenser):
                 "init='mixed', 'groups' or 'clusters': they start from proxy rows."
             )
         check_request(self.allocation, self.n_prototypes, facts, N_ROWS // 10)
-        try_black_boxes(self.estimator, self.weights, facts, rng)
+        try_black_boxes(self.estimator, self.weights, self.n_prototypes, facts, rng)
         shares = self._shares(facts.encoder.schema)
         copula = measure(facts, oracle, shares)
         teacher = PrivateTeacher(copula, oracle, shares["residuals"], rng)

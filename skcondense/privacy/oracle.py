@@ -14,7 +14,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from skcondense.exceptions import BudgetExceededError
+from skcondense.exceptions import BlackBoxError, BudgetExceededError
 from skcondense.privacy._diffprivlib import Exponential
 from skcondense.privacy.accountant import range_of
 from skcondense.privacy.ledger import PrivacyLedger, Spend, new_run, now
@@ -299,6 +299,9 @@ def _values(query: Query, piece: Rows) -> Floats:
     """
     try:
         return query.function(piece)
+    except BlackBoxError:
+        # It was fitted to public rows, so this says nothing about private ones.
+        raise
     except Exception:
         if len(piece) == 1:
             return np.full((1, query.size), np.nan)
