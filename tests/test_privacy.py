@@ -634,7 +634,7 @@ KILLED = textwrap.dedent("""
                 os.write(write, (name + "\\n").encode())  # the answer is out
                 k += 1
         os.close(write)
-        time.sleep(random.Random(n).uniform(0.001, 0.012))
+        time.sleep(random.Random(n).uniform(0.001, 0.02))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         answered = os.fdopen(read).read().split()
@@ -652,7 +652,8 @@ def test_a_killed_process_never_under_reports_and_never_corrupts(tmp_path):
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) > 200
+    # Enough to say that processes died in the middle of work, however slow the machine is.
+    assert int(done.stdout) > 20
 
 
 SPENDING = textwrap.dedent("""
