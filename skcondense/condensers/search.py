@@ -71,6 +71,7 @@ class ZeroOrderSearch:
         self, settings: "ZeroOrderCondenser", table: PrivateTable, rng: np.random.Generator
     ) -> None:
         black_boxes = settings.estimator
+        seed = int(rng.integers(2**31 - 1))
         self._settings = settings
         self.table = table
         self._rng = rng
@@ -80,8 +81,8 @@ class ZeroOrderSearch:
             black_boxes if isinstance(black_boxes, list) else [black_boxes],
             settings.weights,
             self._parallel,
-            anchors_of(table, rng),
-            int(rng.integers(2**31 - 1)),
+            anchors_of(table, np.random.default_rng(seed)),
+            seed,
         )
         self.history: dict[str, list[Any]] = {
             key: [] for key in ("stage", "n_iter", "loss", "n_evals")
