@@ -242,21 +242,19 @@ def test_history():
 
 
 def test_refinement_never_ends_worse_than_it_starts():
-    def loss(condenser):
-        found = condenser.condense(X, Y)
-        model = DecisionTreeClassifier(max_depth=3, random_state=condenser_seed)
-        model.fit(found.X, found.y, found.sample_weight)
-        p = np.clip(model.predict_proba(X)[np.arange(N), Y], 0.02, 0.98)
+    # A model without ties: trees may split otherwise when weights differ in the last bit.
+    model = LogisticRegression()
+
+    def loss(**changes):
+        found = zero_order(model, **changes).condense(X, Y)
+        fitted = clone(model).fit(found.X, found.y, found.sample_weight)
+        p = np.clip(fitted.predict_proba(X)[np.arange(N), Y], 0.02, 0.98)
         return -np.log(p).mean()
 
-    condenser_seed = 0
-    tree = DecisionTreeClassifier(max_depth=3, random_state=condenser_seed)
-    start = loss(zero_order(tree, max_iter=0))
     # Steps of fifty radii push rows into the corners; the gate has to fall back to the start.
-    wild = loss(zero_order(tree, max_iter=10, learning_rate=50.0, optimize=["features"]))
-    tame = loss(zero_order(tree, max_iter=60, n_directions=6))
-    assert wild <= start + 1e-9
-    assert tame < start
+    assert loss(max_iter=10, learning_rate=50.0, optimize=["features"]) <= loss(max_iter=0) + 1e-6
+    # The number of directions steers the exchange too, so the start is another one.
+    assert loss(max_iter=60, n_directions=6) < loss(max_iter=0, n_directions=6)
 
 
 def test_callbacks_watch_and_stop():

@@ -174,9 +174,8 @@ class ZeroOrderSearch:
 
     def _step(self, space: SearchSpace, optimizer: BatchOptimizer) -> Vector:
         """Ask, evaluate, tell; return what was told."""
-        found = self.objective(
-            space.candidates(optimizer.ask()), self._draw(self._settings.batch_size)
-        )
+        batch = self._draw(self._settings.batch_size)
+        found = self.objective(space.candidates(optimizer.ask()), batch)
         optimizer.tell(found)
         return found
 
