@@ -40,7 +40,12 @@ def test_page(name, tmp_path, monkeypatch):
     text = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     code = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
-    exec(compile("\n".join(code), f"{name}.md", "exec"), {})
+    assert code, "the page shows Python code"
+    names: dict = {}
+    exec(compile("\n".join(code), f"{name}.md", "exec"), names)
+    if name == "privacy":
+        same = names["again"].to_frame().equals(names["condensed"].to_frame())
+        assert same, "the page says that a replay gives the same set"
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)

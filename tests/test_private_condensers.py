@@ -464,7 +464,7 @@ def test_black_boxes_that_need_some_rows_are_tried_on_as_many():
     condenser.set_params(
         estimator=sklearn_pipeline(SchemaVectorizer(COLUMNS), KNeighborsClassifier(15))
     )
-    condenser.fit(TABLE, TARGETS["classification"])
+    assert condenser.fit(TABLE, TARGETS["classification"]).n_evals_ > 0
 
 
 def test_the_number_of_rows_does_not_show_in_fit_transform():

@@ -11,6 +11,7 @@ doi:10.1561/0400000042.
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -29,7 +30,7 @@ HUGE = 1e100
 
 
 @dataclass(frozen=True)
-class Query:
+class Query(ABC):
     """A question about private rows.
 
     Attributes
@@ -53,9 +54,9 @@ class Query:
     function: Callable[[Any], Floats]
     mechanism: ClassVar[str]
 
+    @abstractmethod
     def within_reach(self, values: Floats) -> Floats:
         """Values of rows, cut to where they can be added up."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
