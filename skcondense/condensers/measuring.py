@@ -1,124 +1,31 @@
-r"""Measure a private table through the door, and draw proxy rows from what was measured.
+"""Measure a private table through the door: what every private fit asks first.
 
 Three queries. Outcomes are counted in their cells. Every row is counted in one bin per column,
 within its stratum. And, where the table is not too wide, the normal scores of the bins are
-multiplied pair by pair, within strata, which gives the correlations of a Gaussian copula.
-
-Correlations are drawn towards those of all strata together, and these towards zero, as far as the
-noise demands: a copula without correlations is the naive Bayes model, so the two compete, entry
-by entry, and the data decide.
-
-References
-----------
-Stein (1981), Estimation of the mean of a multivariate normal distribution, Ann. Statist. 9(6),
-doi:10.1214/aos/1176345632 (the unbiased risk estimate that chooses the smoothing).
-Li, Xiong and Jiang (2014), Differentially private synthesization of multi-dimensional data using
-copula functions, EDBT, doi:10.5441/002/edbt.2014.43.
+multiplied pair by pair, within strata.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
 
 from skcondense.condensers.allocation import allocate
-from skcondense.condensers.grouping import GROUP_SIZE
-from skcondense.privacy import Oracle, SumQuery
+from skcondense.condensers.copula import Copula
+from skcondense.condensers.marginals import Marginals, count_bins, count_outcomes, sizes_of
+from skcondense.privacy import Oracle
 from skcondense.private_table import PrivateTable
 from skcondense.table import TableBins, TableSchema
 
-__all__ = ["Copula", "Marginals", "check_request", "measure", "shares_of"]
-
-Floats = NDArray[np.float64]
-Positions = NDArray[np.intp]
+__all__ = ["check_request", "measure", "shares_of"]
 
 N_NUMBER_BINS = 32
-# Widths of the smoothing kernel to choose from, in bins.
-WIDTHS = (0.5, 0.8, 1.2, 2.0, 3.0, 5.0)
-# No stratum is taken to be smaller, however the noise falls.
-SMALLEST_STRATUM = 20.0
 # Wider tables are not measured pair by pair: the noise would drown every correlation.
 WIDEST = 200
-# Normal scores are clipped here; the clip norm of a row leaves this much room above the mean.
-LARGEST_SCORE, ROOM = 2.5, 1.3
-# Correlations stay off 1, eigenvalues off 0.
-STRONGEST, FLATTEST = 0.98, 0.02
 
 
-@dataclass(frozen=True)
-class Marginals:
-    """What was counted, with the noise smoothed out of it.
-
-    Attributes
-    ----------
-    facts : PrivateTable
-        The public facts about the table; no rows.
-    bins : TableBins
-        Bins of the columns.
-    cells : ndarray of shape (n_outcome_cells,)
-        Patients (rows) per outcome cell; no count is negative.
-    counts : ndarray of shape (n_strata, n_bins)
-        Rows per bin within each stratum; each column's counts add up to the stratum's size.
-    """
-
-    facts: PrivateTable
-    bins: TableBins
-    cells: Floats
-    counts: Floats
-
-    @cached_property
-    def stratum(self) -> Positions:
-        """Stratum of each outcome cell."""
-        task = self.facts.task
-        return task.strata(task.from_cells(np.arange(task.n_cells)))
-
-    @cached_property
-    def sizes(self) -> Floats:
-        """Rows per stratum."""
-        return _sizes(self.cells, self.stratum)
-
-    @property
-    def n_rows(self) -> float:
-        """Noised number of rows (patients, where groups are given)."""
-        return float(self.cells.sum())
-
-    def outcomes(self, strata: Floats) -> Floats:
-        """Probability of each outcome cell for rows whose stratum is known by probabilities.
-
-        Parameters
-        ----------
-        strata : ndarray of shape (n_rows, n_strata)
-            Probability of each stratum.
-
-        Returns
-        -------
-        ndarray of shape (n_rows, n_outcome_cells)
-        """
-        within = self.cells / np.bincount(self.stratum, self.cells)[self.stratum]
-        return strata[:, self.stratum] * within
-
-    def labels(self, outcomes: Floats) -> Floats:
-        """Labels of prototypes with given outcomes.
-
-        Parameters
-        ----------
-        outcomes : ndarray of shape (n_prototypes, n_outcome_cells)
-            Counts or probabilities of the outcome cells.
-
-        Returns
-        -------
-        ndarray of shape (n_prototypes, n_label_columns)
-        """
-        task = self.facts.task
-        row, cell = np.divmod(np.arange(outcomes.size), task.n_cells)
-        return task.cell_labels(task.from_cells(cell), outcomes.ravel(), row, len(outcomes))
-
-
-def measure(facts: PrivateTable, oracle: Oracle, shares: dict[str, float]) -> "Copula":
+def measure(facts: PrivateTable, oracle: Oracle, shares: dict[str, float]) -> Copula:
     """Ask the three queries.
 
     Parameters
@@ -135,75 +42,11 @@ def measure(facts: PrivateTable, oracle: Oracle, shares: dict[str, float]) -> "C
     Copula
     """
     bins = TableBins(facts.encoder, N_NUMBER_BINS)
-    cells = _count_outcomes(facts, oracle, shares["outcomes"])
+    cells = count_outcomes(facts, oracle, shares["outcomes"])
     task = facts.task
     stratum = task.strata(task.from_cells(np.arange(task.n_cells)))
-    counts = _count_bins(bins, oracle, shares["histograms"], _sizes(cells, stratum))
+    counts = count_bins(bins, oracle, shares["histograms"], sizes_of(cells, stratum))
     return Copula(Marginals(facts, bins, cells, counts)).fit(oracle, shares["correlations"])
-
-
-def _count_outcomes(facts: PrivateTable, oracle: Oracle, share: float) -> Floats:
-    n_cells = facts.task.n_cells
-
-    def indicators(rows: PrivateTable) -> Floats:
-        return np.eye(n_cells)[rows.task.cells(rows.y)]
-
-    query = SumQuery("outcomes", share, n_cells, 1.0, indicators, nonnegative=True)
-    # Half a patient everywhere: no outcome is impossible.
-    return np.maximum(oracle.ask(query).value, 0.5)
-
-
-def _sizes(cells: Floats, stratum: Positions) -> Floats:
-    return np.maximum(np.bincount(stratum, cells), SMALLEST_STRATUM)
-
-
-def _count_bins(bins: TableBins, oracle: Oracle, share: float, sizes: Floats) -> Floats:
-    n_strata, n_columns = len(sizes), len(bins.sizes)
-
-    def indicators(rows: PrivateTable) -> Floats:
-        out = np.zeros((len(rows), n_strata, len(bins)))
-        out[np.arange(len(rows)), rows.strata] = bins.indicators(rows.Z)
-        return out.reshape(len(rows), -1)
-
-    bound = n_columns**0.5
-    query = SumQuery("histograms", share, n_strata * len(bins), bound, indicators, nonnegative=True)
-    answer = oracle.ask(query)
-    noised = answer.value.reshape(n_strata, -1)
-    counts = [_smoothed(n, bins, s, answer.noise) for n, s in zip(noised, sizes, strict=True)]
-    return np.stack(counts)
-
-
-def _smoothed(noised: Floats, bins: TableBins, size: float, noise: float) -> Floats:
-    """Counts of one stratum, column by column: smooth where bins have an order, then repair."""
-    out = np.empty_like(noised)
-    for start, n_bins, n_ordered in zip(bins.starts, bins.sizes, bins.n_ordered, strict=True):
-        column = noised[start : start + n_bins].copy()
-        if n_ordered > 3:
-            column[:n_ordered] = _least_risk(column[:n_ordered], noise)
-        out[start : start + n_bins] = _onto_simplex(column, size)
-    return out
-
-
-def _least_risk(noised: Floats, noise: float) -> Floats:
-    """The smoothed counts whose estimated squared error is least (Stein's estimate)."""
-    distance = np.subtract.outer(np.arange(len(noised)), np.arange(len(noised)))
-    best, least = noised, 2 * noise**2 * len(noised)
-    for width in WIDTHS:
-        kernel = np.exp(-((distance / width) ** 2) / 2)
-        kernel /= kernel.sum(axis=1, keepdims=True)
-        smooth = kernel @ noised
-        risk = ((smooth - noised) ** 2).sum() + 2 * noise**2 * np.trace(kernel)
-        if risk < least:
-            best, least = smooth, risk
-    return best
-
-
-def _onto_simplex(counts: Floats, total: float) -> Floats:
-    """The nearest counts that are not negative and add up to a total."""
-    ordered = np.sort(counts)[::-1]
-    excess = (np.cumsum(ordered) - total) / np.arange(1, len(counts) + 1)
-    shift = excess[np.flatnonzero(ordered > excess)[-1]]
-    return np.maximum(counts - shift, 0.0)
 
 
 def check_request(
@@ -253,214 +96,3 @@ def shares_of(plan: dict[str, float], schema: TableSchema, unused: Iterable[str]
     idle = {*unused, *([] if 1 < n_latents <= WIDEST else ["correlations"])}
     active = {stage: 0.0 if stage in idle else share for stage, share in plan.items()}
     return {stage: share / sum(active.values()) for stage, share in active.items()}
-
-
-class Copula:
-    """Gaussian copula of the bins of a row, within each stratum.
-
-    Each column has a latent normal variable for its value and, where cells may be missing, one
-    more for being missing. A value's normal score is the mean of the latent over its bin.
-
-    Parameters
-    ----------
-    marginals : Marginals
-        Noised counts.
-    """
-
-    def __init__(self, marginals: Marginals) -> None:
-        self.marginals = marginals
-        bins = marginals.bins
-        self._latents = [
-            _Latent.of(marginals, column, is_missing)
-            for column in range(len(bins.sizes))
-            for is_missing in ([False, True] if bins.has_missing[column] else [False])
-        ]
-        n_strata = len(marginals.sizes)
-        self._correlations = np.tile(np.eye(len(self._latents)), (n_strata, 1, 1))
-
-    def fit(self, oracle: Oracle, share: float) -> "Copula":
-        """Ask for correlations, unless the table is too wide or the share is nothing."""
-        d, n_strata = len(self._latents), len(self.marginals.sizes)
-        if share == 0:
-            return self
-        upper = np.triu_indices(d, 1)
-        # Mean squared norm of a row of scores, as the marginals predict it.
-        expected = np.mean([sum(v.power[k] for v in self._latents) for k in range(n_strata)])
-        norm = float(np.sqrt(ROOM * expected))
-
-        def products(rows: PrivateTable) -> Floats:
-            scores = self._scores(rows)
-            scores *= np.minimum(1, norm / np.maximum(np.linalg.norm(scores, axis=1), 1e-9))[
-                :, None
-            ]
-            out = np.zeros((len(rows), n_strata, len(upper[0])))
-            out[np.arange(len(rows)), rows.strata] = scores[:, upper[0]] * scores[:, upper[1]]
-            return out.reshape(len(rows), -1)
-
-        # The products above the diagonal have at most half the square of the norm's square.
-        query = SumQuery(
-            "correlations", share, n_strata * len(upper[0]), norm**2 / 2**0.5, products
-        )
-        answer = oracle.ask(query)
-        sums = answer.value.reshape(n_strata, -1)
-        self._correlations = self._estimated(sums, answer.noise, upper)
-        return self
-
-    def _scores(self, rows: PrivateTable) -> Floats:
-        bins = self.marginals.bins.of(rows.Z)
-        return np.stack([v.scores(bins, rows.strata) for v in self._latents], axis=1)
-
-    def _estimated(self, sums: Floats, noise: float, upper: Any) -> Floats:
-        """Correlations of each stratum, drawn to those of all strata and these to zero."""
-        variance = np.array([v.variance for v in self._latents])
-        present = np.array([v.present for v in self._latents])
-        n = self.marginals.sizes[:, np.newaxis]
-        scale = n * np.stack(
-            [
-                (np.outer(v, v) * np.minimum.outer(p, p))[upper]
-                for v, p in zip(variance.T, present.T, strict=True)
-            ]
-        )
-        total = scale.sum(axis=0)
-        pooled = _shrunk(sums.sum(axis=0) / total, (len(sums) * noise**2 + total) / total**2, 1e-4)
-        own = [
-            pooled + _shrunk(s / c - pooled, (noise**2 + c) / c**2, 0.0)
-            for s, c in zip(sums, scale, strict=True)
-        ]
-        return np.stack([_as_correlations(values, upper, len(variance)) for values in own])
-
-    def draw(self, n_rows: int, rng: np.random.Generator) -> PrivateTable:
-        """Draw proxy rows, whose weights add up to the noised number of rows.
-
-        Parameters
-        ----------
-        n_rows : int
-            Number of rows.
-        rng : Generator
-            Source of randomness.
-
-        Returns
-        -------
-        PrivateTable
-        """
-        found = self.marginals
-        cells = rng.choice(len(found.cells), n_rows, p=found.cells / found.n_rows)
-        # Every outcome occurs, or estimators and strata would not know of it; and often enough to
-        # make a prototype of.
-        every = np.repeat(np.arange(len(found.cells)), GROUP_SIZE)
-        cells[: len(every)] = every
-        strata = found.stratum[cells]
-        bins = np.empty((n_rows, len(found.bins.sizes)), dtype=np.intp)
-        for k in np.unique(strata):
-            rows = np.flatnonzero(strata == k)
-            root = np.linalg.cholesky(self._correlations[k])
-            latent = ndtr(rng.normal(size=(len(rows), len(root))) @ root.T)
-            for column, values in zip(self._latents, latent.T, strict=True):
-                column.write(bins, rows, k, values)
-        y = found.facts.task.from_cells(cells)
-        weight = np.full(n_rows, found.n_rows / n_rows)
-        return found.facts.with_rows(found.bins.rows(bins, rng), y, weight)
-
-
-@dataclass(frozen=True)
-class _Latent:
-    """One latent variable of a row.
-
-    Attributes
-    ----------
-    column : int
-        Column it belongs to.
-    members : ndarray of shape (n_levels,)
-        Bins from low to high values of the latent; a missing indicator has none of its own.
-    is_missing : bool
-        Whether it says that the cell is missing.
-    cuts : list of ndarray of shape (n_levels - 1,)
-        Per stratum: probabilities at which one level ends and the next begins.
-    score : ndarray of shape (n_strata, n_bins_of_the_column)
-        Mean of the latent over each bin.
-    variance, present : ndarray of shape (n_strata,)
-        Variance of the scores, and share of rows whose value is present.
-    """
-
-    column: int
-    start: int
-    members: Positions
-    is_missing: bool
-    cuts: Floats
-    score: Floats
-    variance: Floats
-    present: Floats
-
-    @classmethod
-    def of(cls, marginals: Marginals, column: int, is_missing: bool) -> "_Latent":
-        bins = marginals.bins
-        start, n_bins = int(bins.starts[column]), int(bins.sizes[column])
-        counts = marginals.counts[:, start : start + n_bins] + 1e-6
-        share = counts / counts.sum(axis=1, keepdims=True)
-        n_values = n_bins - int(bins.has_missing[column])
-        present = np.ones(len(share))
-        if is_missing:
-            levels = np.stack([1 - share[:, -1], share[:, -1]], axis=1)
-            members, where = np.arange(2), np.array([0] * n_values + [1])
-        else:
-            present = share[:, :n_values].sum(axis=1)
-            members = np.arange(n_values)
-            if bins.n_ordered[column] == 0:
-                members = np.argsort(_mean_stratum(share[:, :n_values], marginals.sizes))
-            levels = share[:, members] / present[:, np.newaxis]
-            gone = np.full(n_bins - n_values, n_values)
-            where = np.concatenate([np.argsort(members), gone])
-        ends = np.cumsum(levels, axis=1)
-        edges = np.hstack([np.zeros((len(ends), 1)), ends[:, :-1], np.ones((len(ends), 1))])
-        density = np.exp(-(ndtri(np.clip(edges, 1e-9, 1 - 1e-9)) ** 2) / 2) / np.sqrt(2 * np.pi)
-        density[:, [0, -1]] = 0
-        score = np.clip(-np.diff(density, axis=1) / levels, -LARGEST_SCORE, LARGEST_SCORE)
-        variance = np.maximum((levels * score**2).sum(axis=1), 1e-3)
-        # A missing value has no score.
-        padded = np.hstack([score, np.zeros((len(score), 1))])
-        return cls(
-            column, start, members, is_missing, ends[:, :-1], padded[:, where], variance, present
-        )
-
-    @property
-    def power(self) -> Floats:
-        """Mean squared score, per stratum."""
-        return self.variance * self.present
-
-    def scores(self, bins: Positions, strata: Positions) -> Floats:
-        """Normal score of each row."""
-        return self.score[strata, bins[:, self.column] - self.start]
-
-    def write(self, bins: Positions, rows: Positions, stratum: int, values: Floats) -> None:
-        """Turn latent probabilities of some rows into bins, in place."""
-        level = np.searchsorted(self.cuts[stratum], values)
-        if self.is_missing:
-            gone = rows[level == 1]
-            bins[gone, self.column] = self.start + self.score.shape[1] - 1
-        else:
-            bins[rows, self.column] = self.start + self.members[level]
-
-
-def _mean_stratum(share: Floats, sizes: Floats) -> Floats:
-    """Where rows of each bin stand on average among the strata: an order for categories."""
-    rows = share * sizes[:, np.newaxis] + 1.0
-    return np.arange(len(sizes)) @ rows / rows.sum(axis=0)
-
-
-def _shrunk(values: Floats, noise: Floats, smallest: float) -> Floats:
-    """Draw noised values to zero by how much they vary beyond their noise (both variances)."""
-    trust = 1 / noise
-    signal = ((values**2 - noise) * trust**2).sum() / (trust**2).sum()
-    signal = max(float(signal), smallest)
-    return values * signal / (signal + noise)
-
-
-def _as_correlations(values: Floats, upper: Any, size: int) -> Floats:
-    """A correlation matrix near given entries above the diagonal."""
-    matrix = np.eye(size)
-    matrix[upper] = np.clip(values, -STRONGEST, STRONGEST)
-    matrix = matrix + matrix.T - np.eye(size)
-    eigenvalues, vectors = np.linalg.eigh(matrix)
-    matrix = (vectors * np.maximum(eigenvalues, FLATTEST)) @ vectors.T
-    scale = np.sqrt(np.diag(matrix))
-    return matrix / scale[:, np.newaxis] / scale

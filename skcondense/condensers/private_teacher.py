@@ -27,7 +27,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skcondense._threads import single_threaded
-from skcondense.condensers.measuring import Copula
+from skcondense.condensers.copula import Copula
 from skcondense.privacy import Oracle, SumQuery
 from skcondense.private_table import PrivateTable
 
