@@ -1,8 +1,6 @@
 """`DatasetCondenser`: the contract of everything that turns private rows into condensed ones."""
 
-import warnings
 from abc import ABCMeta, abstractmethod
-from copy import copy
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -11,53 +9,32 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_consistent_length,
     check_is_fitted,
-    column_or_1d,
     validate_data,
 )
 
 from skcondense._sklearn import StrOptions, at_least, between
+from skcondense.border import read_private_table
 from skcondense.condensed_set import CondensedSet, RealRowMatches
-from skcondense.exceptions import LedgerError, PrivacyLeakWarning, SchemaError
 from skcondense.privacy import (
     Answer,
     BudgetPlan,
     Oracle,
     PrivacyLedger,
     PrivacyStatement,
-    PrivateOracle,
-    ReplayedOracle,
-    compose,
-    epsilon_of,
-    mu_of,
 )
+from skcondense.private_fit import check_possible, declared_schema, fit_privately, replayed
 from skcondense.private_table import EXACT, ROUNDED, PrivateTable
 from skcondense.table import (
-    Column,
     Container,
-    TableEncoder,
     TableSchema,
     check_table,
     clip_to_bounds,
-    infer_schema,
     take_rows,
 )
-from skcondense.tasks import TargetContainer, resolve_task
+from skcondense.tasks import TargetContainer
 
 __all__ = ["DatasetCondenser", "Prototypes"]
-
-# Tables from this size on are encoded in single precision, which halves their memory; not with
-# epsilon, where precision must not depend on the number of rows.
-LARGE = 100_000
-SCHEMA_NEEDED = (
-    "With epsilon nothing may be learned from the table but through noise, so its columns and its "
-    "outcome must be declared. Got no {}. Write what is possible, not what occurs: "
-    "TableSchema((ColumnSchema(name='age', kind='integer', bounds=(18, 110)), ...), "
-    "outcome=ColumnSchema(name='death', kind='binary', categories=(0, 1))), and pass it as "
-    "schema=. `skcondense schema` or TableSchema.from_frame write a first version to correct."
-)
 
 
 @dataclass(frozen=True)
@@ -211,8 +188,9 @@ class DatasetCondenser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, me
         self._validate_params()
         self._forget()
         if self.epsilon is not None:
-            return self._fit_privately(X, y, sample_weight, groups)
-        table, target = self._private_table(X, y, sample_weight, groups)
+            fit_privately(self, X, y, sample_weight, groups)
+            return self
+        table, target = read_private_table(self, X, y, sample_weight, groups)
         rng = np.random.default_rng(self._draw_seed())
         part = table.subsample(self.subsample, rng)
         if self.n_prototypes > len(part):
@@ -235,49 +213,6 @@ class DatasetCondenser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, me
     def _draw_seed(self) -> int:
         return int(check_random_state(self.random_state).randint(2**31 - 1))
 
-    def _fit_privately(self, X: Any, y: Any, sample_weight: Any, groups: Any) -> Self:
-        """Everything after validation sees the table through a `PrivateOracle` only."""
-        self._check_privacy_possible()
-        self._declared_schema()
-        ledger = self._resolve_ledger()
-        assert self.epsilon is not None
-        mu = mu_of(self.epsilon, self.delta)
-        table, target = self._private_table(X, y, sample_weight, groups)
-        if table.weight.max() > 1:
-            raise ValueError(
-                "With epsilon, sample_weight must not exceed 1: a patient counts as one at most. "
-                "Divide the weights by the largest weight that the design allows."
-            )
-        oracle = PrivateOracle(table, mu=mu, ledger=ledger, by=type(self).__name__)
-        self.seed_ = self._draw_seed()
-        facts = table.take(np.arange(0))
-        try:
-            found = self._condense_privately(facts, oracle, np.random.default_rng(self.seed_))
-        except BaseException as error:
-            spent = epsilon_of(compose(spend.mu for spend in oracle.spends), self.delta)
-            error.add_note(f"Before this error the fit spent epsilon={spent:.4g}.")
-            raise
-        self.answers_ = oracle.answers
-        self.privacy_ = PrivacyStatement.of(
-            oracle.spends,
-            delta=self.delta,
-            neighbors=self.neighbors,
-            unit=oracle.unit,
-            seeded_noise=oracle.is_seeded,
-        )
-        total = float(found.weight.sum())
-        self._keep(found, facts, target, total)
-        self.real_row_matches_ = None
-        if self.delta * total >= 1:
-            warnings.warn(
-                f"delta={self.delta:.3g} is no smaller than one in the (noised) number of rows: a "
-                "release of one whole record would satisfy it. Set delta to a tenth of that at "
-                "most.",
-                PrivacyLeakWarning,
-                stacklevel=3,
-            )
-        return self
-
     def budget_plan(self) -> BudgetPlan:
         """How a private fit will divide its budget; touches no data.
 
@@ -294,34 +229,15 @@ class DatasetCondenser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, me
         self._validate_params()
         if self.epsilon is None:
             raise ValueError("Only a fit with epsilon has a budget. Got epsilon=None.")
-        self._check_privacy_possible()
-        return BudgetPlan(self.epsilon, self.delta, self._shares(self._declared_schema()))
+        check_possible(self)
+        return BudgetPlan(self.epsilon, self.delta, self._shares(declared_schema(self)))
 
     def _shares(self, schema: TableSchema) -> dict[str, float]:
-        """Share of the budget of each stage of a private fit; they add up to one."""
+        """Share of the budget of each stage of a private fit; they add up to one.
+
+        For condensers whose `_not_private_because` is None, as `_condense_privately` is.
+        """
         raise NotImplementedError
-
-    def _check_privacy_possible(self) -> None:
-        if type(self)._condense_privately is DatasetCondenser._condense_privately:
-            raise ValueError(
-                f"{type(self).__name__} cannot be differentially private: "
-                f"{self._not_private_because}."
-            )
-
-    def _declared_schema(self) -> TableSchema:
-        if self.schema is None or self.schema.outcome is None:
-            raise SchemaError(SCHEMA_NEEDED.format("schema" if self.schema is None else "outcome"))
-        return self.schema
-
-    def _resolve_ledger(self) -> PrivacyLedger:
-        if self.ledger is None:
-            return PrivacyLedger(delta=self.delta, neighbors=self.neighbors)
-        if self.ledger.terms.neighbors != self.neighbors:
-            raise LedgerError(
-                f"The ledger counts spends for neighbors={self.ledger.terms.neighbors!r}. Got "
-                f"neighbors={self.neighbors!r}. Use the same for all fits on the same patients."
-            )
-        return self.ledger
 
     def _condense_privately(
         self, facts: PrivateTable, oracle: Oracle, rng: np.random.Generator
@@ -329,7 +245,8 @@ class DatasetCondenser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, me
         """Compute prototypes from answers; `facts` has no rows, only what is public about them."""
         raise NotImplementedError
 
-    _not_private_because: ClassVar[str] = "it has no private method. Leave epsilon=None"
+    # Why epsilon is refused; a condenser with a private method says None.
+    _not_private_because: ClassVar[str | None] = "it has no private method. Leave epsilon=None"
 
     def replay(self) -> CondensedSet:
         """Compute the condensed set again from public facts and the recorded answers alone.
@@ -346,76 +263,7 @@ class DatasetCondenser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, me
         ValueError
             If the condenser was fitted without `epsilon`.
         """
-        return self._replayed().condensed_set_
-
-    def _replayed(self) -> Self:
-        """A condenser that was fitted to the recorded answers."""
-        check_is_fitted(self, "X_condensed_")
-        if not self.answers_:
-            raise ValueError("Only fits with epsilon can be replayed. This one had none.")
-        container = Container.of(self.X_condensed_)
-        target = TargetContainer.of(self.y_condensed_)
-        none = np.arange(0)
-        facts = PrivateTable(
-            X=take_rows(self.X_condensed_, none),
-            y=self.task_.from_cells(none),
-            weight=np.zeros(0),
-            groups=None,
-            task=self.task_,
-            container=container,
-            encoder=TableEncoder(self.schema_),
-        )
-        oracle = ReplayedOracle(self.answers_)
-        again = copy(self)
-        found = self._condense_privately(facts, oracle, np.random.default_rng(self.seed_))
-        again._keep(found, facts, target, float(found.weight.sum()))
-        return again
-
-    def _private_table(
-        self, X: Any, y: Any, sample_weight: Any, groups: Any
-    ) -> tuple[PrivateTable, TargetContainer]:
-        """Check everything once, at the border."""
-        if y is None:
-            raise ValueError(
-                f"{self.__class__.__name__} requires y to be passed, but the target y is None."
-            )
-        X = check_table(X)
-        validate_data(self, X, skip_check_array=True)
-        outcome = None
-        if self.epsilon is not None and self.schema is not None:
-            outcome = self.schema.outcome
-        task, values = resolve_task(self.task, y, outcome)
-        check_consistent_length(X, values, groups)
-        weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        groups = None if groups is None else _check_groups(groups)
-        if not weight.any():
-            raise ValueError("sample_weight must have at least one non-zero entry. Got zeros only.")
-        if not weight.all():
-            # A row without weight must not even shape the schema.
-            rows = np.flatnonzero(weight)
-            X, values, weight = take_rows(X, rows), values[rows], weight[rows]
-            groups = None if groups is None else groups[rows]
-            if outcome is None:
-                task = type(task).of(values)
-        container = Container.of(X)
-        columns = container.read(X)
-        schema = self._resolve_schema(container, columns)
-        schema.check(columns)
-        if self.epsilon is None:
-            schema = schema.restricted_to(container)
-        else:
-            schema.check_container(container)
-            X = clip_to_bounds(X, schema)
-        encoder = TableEncoder(schema)
-        is_large = self.epsilon is None and len(values) >= LARGE
-        dtype = np.float32 if is_large else np.float64
-        table = PrivateTable(X, values, weight, groups, task, container, encoder, dtype)
-        return table, TargetContainer.of(y)
-
-    def _resolve_schema(self, container: Container, columns: list[Column]) -> TableSchema:
-        if self.schema is None:
-            return infer_schema(container, columns)
-        return self.schema.for_container(container)
+        return replayed(self).condensed_set_
 
     def _keep(
         self, found: Prototypes, table: PrivateTable, target: TargetContainer, total: float
@@ -518,19 +366,6 @@ class DatasetCondenser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, me
         if self.schema is not None:
             self.schema_.check(Container.of(X).read(X))
         return clip_to_bounds(X, self.schema_)
-
-
-def _check_groups(groups: Any) -> NDArray[Any]:
-    """Patients of rows; a gap would make one patient of all rows whose patient is unknown."""
-    import pandas as pd
-
-    values = column_or_1d(groups)
-    if pd.isna(values).any():
-        raise ValueError(
-            f"groups must name the patient of every row. Got {int(pd.isna(values).sum())} missing "
-            "values (NaN). Give those rows patients of their own, or drop them."
-        )
-    return values
 
 
 def _match_real_rows(table: PrivateTable, prototypes: Any) -> RealRowMatches:

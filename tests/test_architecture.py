@@ -14,7 +14,7 @@ ROOMS = [
     ["models", "privacy", "table"],
     ["tasks"],
     ["private_table", "condensed_set", "callbacks"],
-    ["base"],
+    ["base", "border", "private_fit"],
     ["optimizers"],
     ["condensers"],
     ["pipeline", "model_selection", "testing"],

@@ -9,6 +9,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.tree import DecisionTreeClassifier
 
 from skcondense import ClusterCondenser, HerdingCondenser, RandomCondenser, ZeroOrderCondenser
+from skcondense.border import read_private_table
 from skcondense.condensers.grouping import cluster
 from skcondense.condensers.teacher import FoldTeacher
 from skcondense.exceptions import TargetError, WeightsNotSupportedError
@@ -119,7 +120,7 @@ def test_groups_are_whole_patients(condenser, rng):
 
 def test_teacher_folds_keep_patients_together():
     patients = np.arange(N) // 5
-    table, _ = ClusterCondenser()._private_table(X, Y, None, patients)
+    table, _ = read_private_table(ClusterCondenser(), X, Y, None, patients)
     fold = FoldTeacher(table, [LINEAR], seed=0).fold
     assert len(np.unique(fold)) == 5
     assert all(len(np.unique(fold[patients == p])) == 1 for p in range(N // 5))

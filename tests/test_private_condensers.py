@@ -30,7 +30,7 @@ from skcondense import (
     SurvivalSchema,
     TableSchema,
     ZeroOrderCondenser,
-    base,
+    border,
     make_pipeline,
 )
 from skcondense.condensers import cluster, herding, private_teacher
@@ -53,6 +53,7 @@ from skcondense.privacy import (
     seeded_noise,
 )
 from skcondense.privacy.queries import GRID
+from skcondense.private_fit import replayed
 
 N = 500
 COLUMNS = TableSchema(
@@ -153,7 +154,7 @@ def test_a_fit_is_its_answers_and_spends_its_budget(kind, task, changes):
     condenser = make(kind, task, **changes)
     condensed = condenser.condense(TABLE, TARGETS[task])
     # The replay has no table. Going through a pickle shows that no reference to one is left.
-    again = pickle.loads(pickle.dumps(condenser))._replayed()
+    again = replayed(pickle.loads(pickle.dumps(condenser)))
     same(condensed, again.condensed_set_)
     for name in ("n_iter_", "n_evals_", "history_"):
         assert getattr(again, name, None) == getattr(condenser, name, None)
@@ -333,7 +334,7 @@ def test_history_holds_noised_numbers_only():
     """A fit on other data with the same answers has the same history."""
     condenser = make(ZeroOrderCondenser).fit(TABLE, TARGETS["classification"])
     before = condenser.history_
-    again = condenser._replayed()
+    again = replayed(condenser)
     assert again.history_ == before
     assert again.n_evals_ == condenser.n_evals_
     refined = [
@@ -400,12 +401,14 @@ def test_nothing_depends_on_the_number_of_rows(monkeypatch):
     """A table in many pieces gives the counts of one in few; codes have one precision."""
     monkeypatch.setattr(oracle, "PIECE", 300)
     condenser = make(ZeroOrderCondenser).fit(TABLE, TARGETS["classification"])
-    assert condenser._replayed().n_evals_ == condenser.n_evals_
+    assert replayed(condenser).n_evals_ == condenser.n_evals_
     schema = replace(COLUMNS, outcome=OUTCOMES["classification"])
-    n = base.LARGE + 1
+    n = border.LARGE + 1
     X = pd.concat([TABLE] * (n // N + 1), ignore_index=True).iloc[:n]
     y = np.resize(TARGETS["classification"], n)
-    table, _ = ClusterCondenser(schema=schema, epsilon=1.0)._private_table(X, y, None, None)
+    table, _ = border.read_private_table(
+        ClusterCondenser(schema=schema, epsilon=1.0), X, y, None, None
+    )
     assert table.Z.dtype == np.float64
 
 
@@ -417,7 +420,9 @@ def test_a_failing_row_counts_as_nothing_and_does_not_show():
 
     X = TABLE.assign(age=TABLE["age"].clip(upper=98))
     X.loc[[3, 77, 78], "age"] = 99
-    table, _ = make(ClusterCondenser)._private_table(X, TARGETS["classification"], None, None)
+    table, _ = border.read_private_table(
+        make(ClusterCondenser), X, TARGETS["classification"], None, None
+    )
     door = PrivateOracle(table, mu=1.0, ledger=PrivacyLedger(), by="test")
     exact = door._exact_sum(SumQuery("q", 0.1, 1, 1.0, losses))
     assert exact[0] == (N - 3) * GRID

@@ -136,6 +136,8 @@ class ClusterCondenser(DatasetCondenser):
         labels = self._soft_labels(table, cell, Z, rng)
         return Prototypes(X, *table.task.deliver(labels, weight), {})
 
+    _not_private_because = None
+
     def _shares(self, schema: TableSchema) -> dict[str, float]:
         return shares_of(SHARES, schema)
 

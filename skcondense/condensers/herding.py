@@ -138,6 +138,8 @@ class HerdingCondenser(DatasetCondenser):
         y = np.concatenate(outcomes)
         return Prototypes(X, np.arange(len(y)), y, np.concatenate(weights), {})
 
+    _not_private_because = None
+
     def _shares(self, schema: TableSchema) -> dict[str, float]:
         return shares_of(SHARES, schema)
 

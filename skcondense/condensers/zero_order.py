@@ -286,6 +286,8 @@ class ZeroOrderCondenser(DatasetCondenser):
         search = PrivateZeroOrderSearch(self, soft_proxy(teacher), oracle, shares, rng)
         return self._found(search, pool)
 
+    _not_private_because = None
+
     def _shares(self, schema: TableSchema) -> dict[str, float]:
         return shares_of(SHARES, schema, [] if self.max_iter else ["refine", "gate"])
 
