@@ -5,6 +5,7 @@ import pandas as pd
 import polars as pl
 import pytest
 import sklearn
+from sklearn.dummy import DummyRegressor
 from sklearn.feature_selection import SelectKBest, f_regression
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
@@ -17,7 +18,7 @@ from xgboost import XGBRegressor
 
 from skcondense import fit_weighted, to_bounds, to_signed_time
 from skcondense.exceptions import TargetError, WeightsNotSupportedError
-from skcondense.tasks import TargetContainer, replicate, resolve_task
+from skcondense.tasks import Rows, TargetContainer, loss_type, replicate, resolve_task
 
 N = 120
 draw = np.random.default_rng(0)
@@ -79,8 +80,8 @@ def test_labels_become_weighted_rows(y, name, rng):
     np.testing.assert_allclose(np.bincount(prototype, row_weight), weight)
     if name == "survival":
         event, time = (delivered[field] for field in delivered.dtype.names)
-        # Every band has its event, and the horizon its censored row.
-        assert set(time[event]) == set(task.times[:-1])
+        # Every band has its event, the last one several, and the horizon its censored row.
+        assert set(time[event]) == {*task.times[:-2], *task.late}
         assert set(time[~event]) == {task.times[-1]}
     back = TargetContainer.of(y).build(delivered)
     if not isinstance(y, list):
@@ -108,11 +109,14 @@ def test_classification_loss_is_bounded_and_per_row():
     task, y = resolve_task("auto", CLASSES)
     model = LogisticRegression().fit(X, y)
     proba = task.predict(model, X)
-    loss = task.loss(proba, y)
-    assert loss.shape == (N,)
-    assert loss[:5] == pytest.approx(task.loss(proba[:5], y[:5]))
-    extreme = np.eye(2)[1 - y]
-    assert task.loss(extreme, y).max() == pytest.approx(-np.log(0.02))
+    rows = Rows(X, y, np.ones(N))
+    loss = loss_type(task, "auto").of(task, rows, None)
+    found = loss(model, X, y, rows)
+    assert found.shape == (N,)
+    assert found[:5] == pytest.approx(loss(model, X[:5], y[:5], rows))
+    sure = LogisticRegression(C=1e9).fit(X, y)
+    sure.coef_ *= 1e6
+    assert loss(sure, X, 1 - y, rows).max() == pytest.approx(-np.log(0.02))
     assert task.metric(model, X, y) == pytest.approx(roc_auc_score(y, proba[:, 1]))
 
 
@@ -130,14 +134,22 @@ def test_loss_is_bounded_and_per_row(y, name, rng):
 
     if name == "classification":
         Echo.predict_proba = Echo.predict
-    anchors = (wild[:20].copy(), values[:20])
-    loss = task.losses(Echo(), wild, values, anchors)
-    assert loss.shape == (N,)
-    assert loss.min() >= 0
-    assert loss.max() <= task.largest_loss + 1e-12
-    # A change of the last row's prediction changes the loss of no other row.
-    wild[-1] += 1e3
-    assert np.array_equal(task.losses(Echo(), wild, values, anchors)[:-1], loss[:-1])
+    trained_on = Rows(wild[:20].copy(), values[:20], np.ones(20))
+    background = Rows(wild.copy(), values, np.ones(N))
+    for kind in task.loss_types.values():
+        loss = kind.of(task, background, rng)
+        if loss.not_private_because is not None:
+            continue
+        before = loss(Echo(), wild, values, trained_on)
+        assert before.shape == (N,)
+        assert before.min() >= 0
+        assert before.max() <= loss.largest + 1e-12
+        # A change of the last row's prediction and outcome changes the loss of no other row.
+        other_wild, other_values = wild.copy(), values.copy()
+        other_wild[-1] += 1e3
+        other_values[-1] = values[0]
+        after = loss(Echo(), other_wild, other_values, trained_on)
+        assert np.array_equal(after[:-1], before[:-1])
 
 
 @pytest.mark.parametrize("name", ["classification", "regression"])
@@ -167,7 +179,8 @@ def test_rare_outcomes_do_not_vanish(name):
     labels = np.full((8, n_outcomes), 1e-4)
     labels[:, 0] = 1 - 1e-4 * (n_outcomes - 1)
     _, y, weight = task.deliver(labels, np.ones(8))
-    assert len(np.unique(y)) == n_outcomes
+    delivered = task.n_bands + len(task.late) if name == "structured" else n_outcomes
+    assert len(np.unique(y)) == delivered
     assert weight.sum() == pytest.approx(8)
     assert (weight > 0).all()
 
@@ -190,14 +203,17 @@ def test_class_the_model_never_met_gets_no_probability():
 
 def test_regression_loss_is_bounded():
     task, y = resolve_task("auto", NUMBERS)
-    assert task.loss(y, y).max() == 0
-    assert task.loss(y + 1e9, y).max() == 1
+    loss = loss_type(task, "squared_error").of(task, Rows(X, y, np.ones(N)), None)
+    perfect = DummyRegressor(strategy="constant", constant=0.0).fit(X, y)
+    assert loss(perfect, X, np.zeros(N), None).max() == 0
+    assert loss(perfect, X, np.full(N, 1e9), None).max() == 1
 
 
 def test_survival_loss_counts_wrong_rankings():
     task, y = resolve_task("auto", TIMES)
     events = y[y["died"]]
-    anchors = (events["days"], events)
+    rows = Rows(events["days"], events, np.ones(len(events)))
+    loss = loss_type(task, "concordance").of(task, rows, np.random.default_rng(0))
 
     class Ranker:
         def __init__(self, slope):
@@ -206,9 +222,10 @@ def test_survival_loss_counts_wrong_rankings():
         def predict(self, X):
             return self.slope * X
 
-    assert task.losses(Ranker(-1), events["days"], events, anchors).max() == 0
-    assert task.losses(Ranker(1), events["days"], events, anchors).min() == pytest.approx(1)
-    assert task.losses(Ranker(0), y["days"], y, anchors).max() == pytest.approx(0.5)
+    assert loss(Ranker(-1), *rows[:2], rows).max() == 0
+    worst = loss(Ranker(1), *rows[:2], rows)
+    assert np.median(worst) == 1
+    assert loss(Ranker(0), y["days"], y, rows).max() == pytest.approx(0.5)
 
 
 def test_c_index():

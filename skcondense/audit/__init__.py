@@ -1,5 +1,29 @@
 """Measures of a condensed set. This room measures and never writes."""
 
+from skcondense.audit.kaplan_meier import (
+    compare_kaplan_meier,
+    curve_distance,
+    kaplan_meier_distance,
+)
+from skcondense.audit.proportional_hazards import hazard_ratios, sign_agreement
+from skcondense.audit.survival_prediction import (
+    calibration_by_risk,
+    survival_metrics,
+    survival_table,
+)
 from skcondense.audit.utility import default_estimators, train_and_test
+from skcondense.tasks import Rows
 
-__all__ = ["default_estimators", "train_and_test"]
+__all__ = [
+    "Rows",
+    "calibration_by_risk",
+    "compare_kaplan_meier",
+    "curve_distance",
+    "default_estimators",
+    "hazard_ratios",
+    "kaplan_meier_distance",
+    "sign_agreement",
+    "survival_metrics",
+    "survival_table",
+    "train_and_test",
+]

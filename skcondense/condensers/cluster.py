@@ -12,6 +12,7 @@ from skcondense.condensers.allocation import allocate
 from skcondense.condensers.grouping import GROUP_SIZE, check_room_for_cells, cluster, means_of
 from skcondense.condensers.measuring import check_request, measure, shares_of
 from skcondense.condensers.private_teacher import PrivateTeacher, refuse_other_teacher
+from skcondense.condensers.rare_levels import RareLevels, with_rare_levels
 from skcondense.condensers.teacher import FoldTeacher
 from skcondense.privacy import Oracle, PrivacyLedger, SumQuery
 from skcondense.private_table import PrivateTable
@@ -129,12 +130,15 @@ class ClusterCondenser(DatasetCondenser):
             cell = cluster(table.Z, self.n_prototypes, rng, table.weight)
         weight: NDArray[np.float64] = np.bincount(cell, table.weight).astype(np.float64)
         Z = table.encoder.project(means_of(table.Z, cell, table.weight))
-        X = table.decode(Z)
         if self.labels == "hard":
             y = np.concatenate([table.task.typical(table.y[cell == k]) for k in range(len(Z))])
-            return Prototypes(X, np.arange(len(Z)), y, weight, {})
-        labels = self._soft_labels(table, cell, Z, rng)
-        return Prototypes(X, *table.task.deliver(labels, weight), {})
+            return Prototypes(table.decode(Z), np.arange(len(Z)), y, weight, {})
+        found = with_rare_levels(table, Z, weight)
+        labels = self._soft_labels(table, cell, found, rng)
+        labels = table.task.calibrated(
+            labels, found.weight, table.task.overall(table.y, table.weight)
+        )
+        return Prototypes(table.decode(found.Z), *table.task.deliver(labels, found.weight), {})
 
     _not_private_because = None
 
@@ -167,6 +171,7 @@ class ClusterCondenser(DatasetCondenser):
             # Where the noise leaves little of a count, the teacher speaks.
             outcomes = np.maximum(counts, 0) + TEACHER_PULL * noise * outcomes
         labels = copula.marginals.labels(outcomes)
+        labels = facts.task.calibrated(labels, weight, copula.marginals.overall)
         return Prototypes(X, *facts.task.deliver(labels, weight), {})
 
     def _cells_within_strata(
@@ -184,12 +189,18 @@ class ClusterCondenser(DatasetCondenser):
         self,
         table: PrivateTable,
         cell: NDArray[np.intp],
-        Z: NDArray[Any],
+        found: RareLevels,
         rng: np.random.Generator,
     ) -> NDArray[np.float64]:
-        if self.labels == "mean":
-            return table.task.cell_labels(table.y, table.weight, cell, len(Z))
-        return FoldTeacher.of(table, self.teacher, rng).label(Z)
+        if self.labels == "teacher":
+            return FoldTeacher.of(table, self.teacher, rng).label(found.Z)
+        # A row speaks for its cell, and for the rare levels that it has.
+        rows = np.flatnonzero(~np.isin(cell, list(found.rows)))
+        cell = cell[rows]
+        for seat, members in found.rows.items():
+            rows = np.append(rows, members)
+            cell = np.append(cell, np.full(len(members), seat))
+        return table.task.cell_labels(table.y[rows], table.weight[rows], cell, len(found.Z))
 
 
 def _count_outcomes(

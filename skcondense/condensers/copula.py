@@ -72,7 +72,8 @@ class Copula:
                 :, None
             ]
             out = np.zeros((len(rows), n_strata, len(upper[0])))
-            out[np.arange(len(rows)), rows.strata] = scores[:, upper[0]] * scores[:, upper[1]]
+            stratum = self.marginals.facts.task.strata(rows.y)
+            out[np.arange(len(rows)), stratum] = scores[:, upper[0]] * scores[:, upper[1]]
             return out.reshape(len(rows), -1)
 
         # The products above the diagonal have at most half the square of the norm's square.
@@ -86,7 +87,8 @@ class Copula:
 
     def _scores(self, rows: PrivateTable) -> Floats:
         bins = self.marginals.bins.of(rows.Z)
-        return np.stack([v.scores(bins, rows.strata) for v in self._latents], axis=1)
+        strata = self.marginals.facts.task.strata(rows.y)
+        return np.stack([v.scores(bins, strata) for v in self._latents], axis=1)
 
     def _estimated(self, sums: Floats, noise: float, upper: Any) -> Floats:
         """Correlations of each stratum, drawn to those of all strata and these to zero."""

@@ -15,6 +15,7 @@ from skcondense.condensers.random import draw_rows
 from skcondense.privacy import Oracle, PrivacyLedger, SumQuery
 from skcondense.private_table import PrivateTable
 from skcondense.table import TableSchema
+from skcondense.tasks import Task
 
 __all__ = ["HerdingCondenser"]
 
@@ -153,7 +154,7 @@ class HerdingCondenser(DatasetCondenser):
         counts = allocate(self.allocation, self.n_prototypes, proxy)
         features = self._features(proxy, rng)
         sizes = copula.marginals.sizes
-        goals = self._mean_embeddings(oracle, shares["embeddings"], features, sizes)
+        goals = self._mean_embeddings(proxy.task, oracle, shares["embeddings"], features, sizes)
         chosen, weights = [], []
         for stratum, count in counts.items():
             pool = np.flatnonzero(proxy.strata == stratum)
@@ -164,13 +165,18 @@ class HerdingCondenser(DatasetCondenser):
         return Prototypes(rows.X, np.arange(len(rows)), rows.y, np.concatenate(weights), {})
 
     def _mean_embeddings(
-        self, oracle: Oracle, share: float, features: RBFSampler, sizes: NDArray[np.float64]
+        self,
+        task: Task,
+        oracle: Oracle,
+        share: float,
+        features: RBFSampler,
+        sizes: NDArray[np.float64],
     ) -> NDArray[np.float64]:
         """Noised mean of the random features of each stratum's rows."""
 
         def embeddings(rows: PrivateTable) -> NDArray[np.float64]:
             out = np.zeros((len(rows), len(sizes), self.n_components))
-            out[np.arange(len(rows)), rows.strata] = features.transform(rows.Z)
+            out[np.arange(len(rows)), task.strata(rows.y)] = features.transform(rows.Z)
             return out.reshape(len(rows), -1)
 
         # Each of the features is at most sqrt(2 / n_components).

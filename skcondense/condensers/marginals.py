@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from skcondense.privacy import Oracle, SumQuery
 from skcondense.private_table import PrivateTable
 from skcondense.table import TableBins
+from skcondense.tasks import Task
 
-__all__ = ["Marginals", "count_bins", "count_outcomes", "sizes_of"]
+__all__ = ["Marginals", "count_bins", "count_outcomes"]
 
 Floats = NDArray[np.float64]
 Positions = NDArray[np.intp]
@@ -51,18 +52,22 @@ class Marginals:
     @cached_property
     def stratum(self) -> Positions:
         """Stratum of each outcome cell."""
-        task = self.facts.task
-        return task.strata(task.from_cells(np.arange(task.n_cells)))
+        return _stratum_of_cells(self.facts.task)
 
     @cached_property
     def sizes(self) -> Floats:
         """Rows per stratum."""
-        return sizes_of(self.cells, self.stratum)
+        return _sizes(self.cells, self.stratum)
 
     @property
     def n_rows(self) -> float:
         """Noised number of rows (patients, where groups are given)."""
         return float(self.cells.sum())
+
+    @property
+    def overall(self) -> Floats:
+        """Label of the whole table."""
+        return self.labels(self.cells[np.newaxis])[0]
 
     def outcomes(self, strata: Floats) -> Floats:
         """Probability of each outcome cell for rows whose stratum is known by probabilities.
@@ -108,18 +113,25 @@ def count_outcomes(facts: PrivateTable, oracle: Oracle, share: float) -> Floats:
     return np.maximum(oracle.ask(query).value, 0.5)
 
 
-def sizes_of(cells: Floats, stratum: Positions) -> Floats:
-    """Rows per stratum, from rows per outcome cell."""
+def _stratum_of_cells(task: Task) -> Positions:
+    return task.strata(task.from_cells(np.arange(task.n_cells)))
+
+
+def _sizes(cells: Floats, stratum: Positions) -> Floats:
     return np.maximum(np.bincount(stratum, cells), SMALLEST_STRATUM)
 
 
-def count_bins(bins: TableBins, oracle: Oracle, share: float, sizes: Floats) -> Floats:
+def count_bins(
+    facts: PrivateTable, oracle: Oracle, share: float, bins: TableBins, cells: Floats
+) -> Floats:
     """Ask how many rows of each stratum are in each bin, all columns at once."""
+    task = facts.task
+    sizes = _sizes(cells, _stratum_of_cells(task))
     n_strata, n_columns = len(sizes), len(bins.sizes)
 
     def indicators(rows: PrivateTable) -> Floats:
         out = np.zeros((len(rows), n_strata, len(bins)))
-        out[np.arange(len(rows)), rows.strata] = bins.indicators(rows.Z)
+        out[np.arange(len(rows)), task.strata(rows.y)] = bins.indicators(rows.Z)
         return out.reshape(len(rows), -1)
 
     bound = n_columns**0.5

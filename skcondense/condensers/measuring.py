@@ -13,7 +13,7 @@ import numpy as np
 
 from skcondense.condensers.allocation import allocate
 from skcondense.condensers.copula import Copula
-from skcondense.condensers.marginals import Marginals, count_bins, count_outcomes, sizes_of
+from skcondense.condensers.marginals import Marginals, count_bins, count_outcomes
 from skcondense.privacy import Oracle
 from skcondense.private_table import PrivateTable
 from skcondense.table import TableBins, TableSchema
@@ -28,6 +28,9 @@ WIDEST = 200
 def measure(facts: PrivateTable, oracle: Oracle, shares: dict[str, float]) -> Copula:
     """Ask the three queries.
 
+    Strata are those that the counted outcomes suggest: the facts of the answer know them, and the
+    rows behind the door do not.
+
     Parameters
     ----------
     facts : PrivateTable
@@ -41,11 +44,10 @@ def measure(facts: PrivateTable, oracle: Oracle, shares: dict[str, float]) -> Co
     -------
     Copula
     """
-    bins = TableBins(facts.encoder, N_NUMBER_BINS)
     cells = count_outcomes(facts, oracle, shares["outcomes"])
-    task = facts.task
-    stratum = task.strata(task.from_cells(np.arange(task.n_cells)))
-    counts = count_bins(bins, oracle, shares["histograms"], sizes_of(cells, stratum))
+    facts = replace(facts, task=facts.task.informed(cells))
+    bins = TableBins(facts.encoder, N_NUMBER_BINS)
+    counts = count_bins(facts, oracle, shares["histograms"], bins, cells)
     return Copula(Marginals(facts, bins, cells, counts)).fit(oracle, shares["correlations"])
 
 

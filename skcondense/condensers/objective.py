@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,29 +14,9 @@ from skcondense._threads import single_threaded
 from skcondense.exceptions import BlackBoxError
 from skcondense.private_table import PrivateTable
 from skcondense.table import encode_once
-from skcondense.tasks import Task, fit_weighted
-from skcondense.tasks.base import Anchors
+from skcondense.tasks import Loss, Rows, fit_weighted
 
-__all__ = ["Candidate", "Objective"]
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A condensed set under test, ready for an estimator.
-
-    Attributes
-    ----------
-    X : array or frame of shape (n_rows, n_features)
-        Delivered rows.
-    y : ndarray of shape (n_rows,)
-        Their outcomes.
-    weight : ndarray of shape (n_rows,)
-        Their weights.
-    """
-
-    X: Any
-    y: NDArray[Any]
-    weight: NDArray[np.float64]
+__all__ = ["Objective"]
 
 
 class Objective:
@@ -52,8 +31,8 @@ class Objective:
         How weights reach estimators that take none.
     parallel : joblib.Parallel
         Where candidates are evaluated.
-    anchors : tuple of (rows, outcomes)
-        What rows are compared with, for tasks that need it.
+    loss : Loss
+        What they are scored by.
     seed : int
         Seed of the black boxes.
 
@@ -68,25 +47,23 @@ class Objective:
         estimators: Sequence[Any],
         weights: Any,
         parallel: Parallel,
-        anchors: Anchors,
+        loss: Loss,
         seed: int,
     ) -> None:
         self._estimators = [_seeded(estimator, seed) for estimator in estimators]
         self._weights = weights
         self._parallel = parallel
-        self._anchors = anchors
+        self.loss = loss
         self.n_evals = 0
 
-    def check(self, candidate: Candidate, table: PrivateTable) -> None:
+    def check(self, candidate: Rows, table: PrivateTable) -> None:
         """Fit and score once with all of scikit-learn's validation, so that mistakes show."""
         rows = table.take(np.arange(min(len(table), 50)))
         for estimator in self._estimators:
-            fitted = fit_weighted(
-                clone(estimator), candidate.X, candidate.y, candidate.weight, self._weights
-            )
-            table.task.losses(fitted, rows.X, rows.y, self._anchors)
+            fitted = fit_weighted(clone(estimator), *candidate, self._weights)
+            self.loss(fitted, rows.X, rows.y, candidate)
 
-    def __call__(self, candidates: Sequence[Candidate], batch: PrivateTable) -> NDArray[Any]:
+    def __call__(self, candidates: Sequence[Rows], batch: PrivateTable) -> NDArray[Any]:
         """Loss of each candidate on a batch of real rows.
 
         Returns
@@ -97,7 +74,7 @@ class Objective:
         self.n_evals += len(candidates)
         return np.average(self.by_row(candidates, batch), axis=0, weights=batch.weight)
 
-    def by_row(self, candidates: Sequence[Candidate], batch: PrivateTable) -> NDArray[Any]:
+    def by_row(self, candidates: Sequence[Rows], batch: PrivateTable) -> NDArray[Any]:
         """Loss of each candidate on each of some rows.
 
         Returns
@@ -113,9 +90,8 @@ class Objective:
                 [candidates[i] for i in part],
                 batch.X,
                 batch.y,
-                batch.task,
                 self._weights,
-                self._anchors,
+                self.loss,
             )
             for part in parts
         )
@@ -124,12 +100,11 @@ class Objective:
 
 def _losses(
     estimators: Sequence[Any],
-    candidates: Sequence[Candidate],
+    candidates: Sequence[Rows],
     X: Any,
     y: NDArray[Any],
-    task: Task,
     weights: Any,
-    anchors: Anchors,
+    loss: Loss,
 ) -> NDArray[np.float64]:
     with (
         single_threaded(),
@@ -146,13 +121,13 @@ def _losses(
         for k, candidate in enumerate(candidates):
             for estimator in estimators:
                 fitted = _fitted(estimator, candidate, weights)
-                out[:, k] += task.losses(fitted, X, y, anchors)
+                out[:, k] += loss(fitted, X, y, candidate)
         return out / len(estimators)
 
 
-def _fitted(estimator: Any, candidate: Candidate, weights: Any) -> Any:
+def _fitted(estimator: Any, candidate: Rows, weights: Any) -> Any:
     try:
-        return fit_weighted(estimator, candidate.X, candidate.y, candidate.weight, weights)
+        return fit_weighted(estimator, *candidate, weights)
     except Exception as error:
         # Told apart from failing on a real row, which under epsilon must not show.
         raise BlackBoxError(

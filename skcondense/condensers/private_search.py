@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from skcondense.condensers.objective import Candidate
 from skcondense.condensers.private_teacher import PrivateTeacher
 from skcondense.condensers.search import ZeroOrderSearch
 from skcondense.condensers.search_space import SearchSpace
@@ -21,7 +20,7 @@ from skcondense.optimizers import BatchOptimizer
 from skcondense.privacy import Oracle, SelectQuery, SumQuery
 from skcondense.private_table import PrivateTable
 from skcondense.table import TableBins
-from skcondense.tasks import fit_weighted
+from skcondense.tasks import Loss, Rows, fit_weighted
 
 if TYPE_CHECKING:
     from skcondense.condensers.zero_order import ZeroOrderCondenser
@@ -46,7 +45,12 @@ def soft_proxy(teacher: PrivateTeacher) -> PrivateTable:
 
 
 def try_black_boxes(
-    estimator: Any, weights: Any, n_rows: int, facts: PrivateTable, rng: np.random.Generator
+    estimator: Any,
+    weights: Any,
+    loss: type[Loss],
+    n_rows: int,
+    facts: PrivateTable,
+    rng: np.random.Generator,
 ) -> None:
     """Fit black boxes to `n_rows` random legal rows, and predict every category and gap.
 
@@ -66,12 +70,14 @@ def try_black_boxes(
     column = np.repeat(np.arange(len(bins.sizes)), bins.sizes)
     every[np.arange(len(bins)), column] = np.arange(len(bins))
     y = task.from_cells(cells)
-    train = facts.with_rows(bins.rows(some, rng), y, np.ones(len(y)))
+    rows = facts.with_rows(bins.rows(some, rng), y, np.ones(len(y)))
+    train = Rows(rows.X, rows.y, rows.weight)
+    score = loss.of(task, train, rng)
     test = facts.with_rows(bins.rows(every, rng), np.resize(y, len(every)), np.ones(len(every)))
     for black_box in estimator if isinstance(estimator, list) else [estimator]:
         try:
-            fitted = fit_weighted(clone(black_box), train.X, train.y, train.weight, weights)
-            task.losses(fitted, test.X, test.y, (train.X, train.y))
+            fitted = fit_weighted(clone(black_box), *train, weights)
+            score(fitted, test.X, test.y, train)
         except WeightsNotSupportedError:
             raise
         except Exception as error:
@@ -181,14 +187,15 @@ class PrivateZeroOrderSearch(ZeroOrderSearch):
         optimizer.tell_contrasts(answer.value, answer.noise)
         return np.asarray(answer.value)
 
-    def _best_of(self, candidates: list[Candidate]) -> int:
+    def _best_of(self, candidates: list[Rows]) -> int:
         return self._select("gate", candidates)
 
-    def _select(self, stage: str, candidates: list[Candidate]) -> int:
+    def _select(self, stage: str, candidates: list[Rows]) -> int:
         def losses(rows: PrivateTable) -> Vector:
             return self.objective.by_row(candidates, rows)
 
-        bound = self.table.task.largest_loss
         self.objective.n_evals += len(candidates)
-        query = SelectQuery(stage, self._shares[stage], len(candidates), bound, losses)
+        query = SelectQuery(
+            stage, self._shares[stage], len(candidates), self.objective.loss.largest, losses
+        )
         return int(self._oracle.ask(query).value)

@@ -4,8 +4,11 @@ The models learn which stratum a proxy row belongs to, so they know what the mea
 correlations know. What these miss, a forest finds: its trees are grown on the proxy, which costs
 nothing, and the *residuals* of the models are summed over the real rows in every leaf, which is one
 query, whatever the number of trees. One Bayesian step turns the sums into corrections of the
-log-odds. With leaf corrections :math:`d`, Hessian H of the log loss (of the proxy, scaled to the
-noised number of rows) and noise :math:`\sigma`,
+log-odds. A residual is a function of the outcome (the task's `tilts`: indicators of classes, the
+outcome itself, the martingale residual) minus its expected value, and the correction tilts the
+outcome's probabilities by the exponential of that function. With leaf corrections :math:`d`,
+Hessian H of the log loss (of the proxy, scaled to the noised number of rows) and noise
+:math:`\sigma`,
 
 .. math:: s \sim N(H d, \sigma^2 I + H), \quad d \sim N(0, \tau^2 I),
 
@@ -20,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse import csr_matrix
+from scipy.spatial.distance import pdist
 from scipy.special import log_softmax, softmax
 from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
@@ -43,7 +47,7 @@ PENALTY = 0.01
 # Log-probabilities of the forest stay above this.
 RAREST = 0.005
 N_TREES, DEPTH, SMALLEST_LEAF = 40, 6, 0.02
-# Residual vectors, which are at most sqrt(2) long, are clipped at this part of that.
+# Residual vectors are clipped at this part of the length that they can have.
 CLIP = 0.7
 # Variances of the corrections, summed over trees, among which the evidence decides.
 PRIOR_VARIANCES = (0.03, 0.1, 0.3, 1.0, 3.0)
@@ -87,59 +91,47 @@ class PrivateTeacher:
         with single_threaded():
             self._models = _Models(self._marginals.bins, self.proxy, seed)
             self._leaves = _Leaves(self.proxy, seed)
-        self._step = np.zeros((self._leaves.n_leaves, self._n_strata))
+        self._tilts = self.proxy.task.tilts(self._marginals.cells)
+        self._step = np.zeros((self._leaves.n_leaves, self._tilts.shape[1]))
         if share > 0:
             self._step = self._correction(oracle, share)
 
-    @property
-    def _n_strata(self) -> int:
-        return len(self._marginals.sizes)
-
-    def log_odds(self, Z: NDArray[Any]) -> Floats:
-        """Log-probability of each stratum, up to a constant per row.
-
-        Parameters
-        ----------
-        Z : ndarray of shape (n_rows, n_codes)
-            Encoded rows.
-
-        Returns
-        -------
-        ndarray of shape (n_rows, n_strata)
-        """
-        with single_threaded():
-            return self._models.log_odds(Z) + self._step[self._leaves.of(Z)].sum(axis=1)
-
     def outcomes(self, Z: NDArray[Any]) -> Floats:
-        """Probability of each outcome cell, of shape (n_rows, n_outcome_cells)."""
-        return self._marginals.outcomes(softmax(self.log_odds(Z), axis=1))
+        """Probability of each outcome cell for encoded rows, of shape (n_rows, n_cells)."""
+        with single_threaded():
+            tilt = self._step[self._leaves.of(Z)].sum(axis=1) @ self._tilts.T
+            return np.asarray(softmax(np.log(self._expected(Z)) + tilt, axis=1))
 
     def label(self, Z: NDArray[Any]) -> Floats:
         """Soft labels of encoded rows, of shape (n_rows, n_label_columns)."""
         return self._marginals.labels(self.outcomes(Z))
 
+    def _expected(self, Z: NDArray[Any]) -> Floats:
+        """Probability of each outcome cell, as the models see it."""
+        return self._marginals.outcomes(np.exp(self._models.log_odds(Z)))
+
     def _correction(self, oracle: Oracle, share: float) -> Floats:
-        leaves, models, n_strata = self._leaves, self._models, self._n_strata
+        leaves, tilts = self._leaves, self._tilts
 
         def residuals(rows: PrivateTable) -> Floats:
             with single_threaded():
-                expected = softmax(models.log_odds(rows.Z), axis=1)
-                where = leaves.of(rows.Z)
-            residual = np.eye(n_strata)[rows.strata] - expected
-            out = np.zeros((len(rows), leaves.n_leaves, n_strata))
+                expected, where = self._expected(rows.Z), leaves.of(rows.Z)
+            residual = tilts[rows.task.cells(rows.y)] - expected @ tilts
+            out = np.zeros((len(rows), leaves.n_leaves, tilts.shape[1]))
             out[np.arange(len(rows))[:, np.newaxis], where] = residual[:, np.newaxis]
             return out.reshape(len(rows), -1)
 
-        bound = CLIP * (2 * N_TREES) ** 0.5
+        bound = CLIP * _diameter(tilts) * N_TREES**0.5
         answer = oracle.ask(
-            SumQuery("residuals", share, leaves.n_leaves * n_strata, bound, residuals)
+            SumQuery("residuals", share, leaves.n_leaves * tilts.shape[1], bound, residuals)
         )
-        return self._bayes_step(answer.value.reshape(-1, n_strata), answer.noise)
+        return self._bayes_step(answer.value.reshape(leaves.n_leaves, -1), answer.noise)
 
     def _bayes_step(self, sums: Floats, noise: float) -> Floats:
         where = self._leaves.of(self.proxy.Z)
-        expected = softmax(self._models.log_odds(self.proxy.Z), axis=1)
-        hessians = [self._leaves.gram(where, p * (1 - p) * self.proxy.weight) for p in expected.T]
+        expected = self._expected(self.proxy.Z)
+        variances = expected @ self._tilts**2 - (expected @ self._tilts) ** 2
+        hessians = [self._leaves.gram(where, v * self.proxy.weight) for v in variances.T]
         best, greatest = np.zeros_like(sums), -np.inf
         for variance in PRIOR_VARIANCES:
             steps, evidence = zip(
@@ -152,6 +144,11 @@ class PrivateTeacher:
             if sum(evidence) > greatest:
                 best, greatest = np.stack(steps, axis=1), sum(evidence)
         return best
+
+
+def _diameter(points: Floats) -> float:
+    """Largest distance between two of some points."""
+    return float(pdist(points).max())
 
 
 def _posterior(

@@ -8,7 +8,7 @@ from joblib import Parallel
 from numpy.typing import NDArray
 
 from skcondense.callbacks import FitProgress
-from skcondense.condensers.objective import Candidate, Objective
+from skcondense.condensers.objective import Objective
 from skcondense.condensers.search_space import SearchSpace
 from skcondense.condensers.starts import Pool
 from skcondense.optimizers import (
@@ -20,7 +20,7 @@ from skcondense.optimizers import (
 )
 from skcondense.private_table import PrivateTable
 from skcondense.table import take_rows
-from skcondense.tasks.base import Anchors
+from skcondense.tasks import Rows
 
 if TYPE_CHECKING:
     from skcondense.condensers.zero_order import ZeroOrderCondenser
@@ -34,17 +34,8 @@ PARTS = frozenset({"features", "labels", "weights"})
 GATE_ROWS = 5000
 # Iterations between two sets that the final choice considers.
 CHECKPOINT = 10
-# Rows that others are compared with.
-N_ANCHORS = 256
 # Candidate sets per evaluation while selecting, so that callbacks hear from it.
 SELECT_BATCH = 10
-
-
-def anchors_of(table: PrivateTable, rng: np.random.Generator) -> Anchors:
-    """Some rows of a table, for tasks whose loss compares rows."""
-    rows = rng.choice(len(table), min(N_ANCHORS, len(table)), replace=False)
-    part = table.take(rows)
-    return part.X, part.y
 
 
 class ZeroOrderSearch:
@@ -81,7 +72,11 @@ class ZeroOrderSearch:
             black_boxes if isinstance(black_boxes, list) else [black_boxes],
             settings.weights,
             self._parallel,
-            anchors_of(table, np.random.default_rng(seed)),
+            settings._loss_type(table.task).of(
+                table.task,
+                Rows(table.X, table.y, table.weight),
+                np.random.default_rng(seed),
+            ),
             seed,
         )
         self.history: dict[str, list[Any]] = {
@@ -151,12 +146,12 @@ class ZeroOrderSearch:
 
     def _candidate(
         self, pool: Pool, rows: Any, members: NDArray[np.intp], labels: Vector | None = None
-    ) -> Candidate:
+    ) -> Rows:
         task = self.table.task
         labels = pool.labels[members] if labels is None else labels
         prototype, y, weight = task.deliver(labels, pool.weight[members])
         scale = self.table.weight.sum() / weight.sum()
-        return Candidate(take_rows(rows, members[prototype]), y, weight * scale)
+        return Rows(take_rows(rows, members[prototype]), y, weight * scale)
 
     def _refine(self, space: SearchSpace) -> list[Vector]:
         """Move labels, weights or features; return the sets to choose from."""
@@ -212,7 +207,7 @@ class ZeroOrderSearch:
         points = np.stack([space.start, *checkpoints])
         return points[self._best_of(space.candidates(points))]
 
-    def _best_of(self, candidates: list[Candidate]) -> int:
+    def _best_of(self, candidates: list[Rows]) -> int:
         return int(np.argmin(self.objective(candidates, self._draw(GATE_ROWS))))
 
     def _draw(self, n_rows: int) -> PrivateTable:

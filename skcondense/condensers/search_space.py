@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skcondense.condensers.objective import Candidate
 from skcondense.private_table import PrivateTable
 from skcondense.table import take_rows
+from skcondense.tasks import Rows
 
 __all__ = ["SearchSpace"]
 
@@ -101,7 +101,7 @@ class SearchSpace:
     def _rows(self) -> Any:
         return self.table.decode(self.Z)
 
-    def candidates(self, points: NDArray[Any]) -> list[Candidate]:
+    def candidates(self, points: NDArray[Any]) -> list[Rows]:
         """Condensed sets at several points, of shape (n_points, n_dimensions)."""
         unpacked = [self.unpack(point) for point in points]
         rows, size = self._rows, 0
@@ -112,5 +112,5 @@ class SearchSpace:
         found = []
         for i, (_, labels, weight) in enumerate(unpacked):
             prototype, y, row_weight = self.table.task.deliver(labels, weight)
-            found.append(Candidate(take_rows(rows, prototype + i * size), y, row_weight))
+            found.append(Rows(take_rows(rows, prototype + i * size), y, row_weight))
         return found

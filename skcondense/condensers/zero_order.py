@@ -17,12 +17,14 @@ from skcondense.condensers.private_search import (
     try_black_boxes,
 )
 from skcondense.condensers.private_teacher import N_ROWS, PrivateTeacher, refuse_other_teacher
+from skcondense.condensers.rare_levels import with_rare_levels
 from skcondense.condensers.search import PARTS, ZeroOrderSearch
-from skcondense.condensers.starts import Pool, make_pool
+from skcondense.condensers.starts import make_pool
 from skcondense.condensers.teacher import FoldTeacher
 from skcondense.privacy import Oracle, PrivacyLedger
 from skcondense.private_table import PrivateTable
 from skcondense.table import TableSchema
+from skcondense.tasks import Loss, Task, loss_type
 
 __all__ = ["ZeroOrderCondenser"]
 
@@ -88,6 +90,11 @@ class ZeroOrderCondenser(DatasetCondenser):
     weights : {"condensed", "replicate", "uniform"}, default="condensed"
         What to do for black boxes that take no ``sample_weight``: raise an error, repeat rows in
         proportion to their weights, or ignore weights.
+    loss : str, default="auto"
+        What the black boxes are scored by on real rows: "log_loss" for classification,
+        "squared_error" for regression; for survival "discrete_hazard", "full_likelihood",
+        "concordance", "brier", and without epsilon "partial_likelihood" and
+        "pseudo_observations". "auto" is the first of these.
     teacher : estimator or list of estimators, default=None
         Labels candidate rows; fitted to encoded rows, out of fold; a list is averaged.
         Regressors for regression, classifiers otherwise. By default gradient boosting averaged
@@ -177,6 +184,7 @@ class ZeroOrderCondenser(DatasetCondenser):
         "weight_radius": [between(0, None)],
         "feature_radius": [between(0, None)],
         "weights": [StrOptions({"condensed", "replicate", "uniform"})],
+        "loss": [str],
         "teacher": [HasMethods(["fit", "predict"]), list, None],
         "n_jobs": [int, None],
         "callbacks": ["array-like", None],
@@ -201,6 +209,7 @@ class ZeroOrderCondenser(DatasetCondenser):
         weight_radius: float = 0.4,
         feature_radius: float = 0.1,
         weights: str = "condensed",
+        loss: str = "auto",
         teacher: Any = None,
         allocation: Any = "proportional",
         task: str = "auto",
@@ -241,20 +250,31 @@ class ZeroOrderCondenser(DatasetCondenser):
         self.weight_radius = weight_radius
         self.feature_radius = feature_radius
         self.weights = weights
+        self.loss = loss
         self.teacher = teacher
         self.n_jobs = n_jobs
         self.callbacks = callbacks
 
     def _condense(self, table: PrivateTable, rng: np.random.Generator) -> Prototypes:
         self._check_parts()
+        self._loss_type(table.task)
         teacher = FoldTeacher.of(table, self.teacher, rng)
         source = table if self.init == "real" else table.one_row_per_patient(rng)
         counts = allocate(self.allocation, self.n_prototypes, source)
         pool = make_pool(source, teacher, self.init, counts, self.n_candidates, rng)
-        return self._found(ZeroOrderSearch(self, table, rng), pool)
-
-    def _found(self, search: ZeroOrderSearch, pool: Pool) -> Prototypes:
+        search = ZeroOrderSearch(self, table, rng)
         Z, labels, weight = search.run(pool)
+        if self.init != "real":
+            found = with_rare_levels(source, Z, weight)
+            seats = list(found.rows)
+            Z, weight = found.Z, found.weight
+            labels[seats] = teacher.label(Z[seats]) if seats else labels[seats]
+        return self._found(search, Z, labels, weight, table.task.overall(table.y, table.weight))
+
+    def _found(
+        self, search: ZeroOrderSearch, Z: Any, labels: Any, weight: Any, overall: Any
+    ) -> Prototypes:
+        labels = search.table.task.calibrated(labels, weight, overall)
         facts = {
             "n_iter_": search.history["stage"].count("refine"),
             "n_evals_": search.objective.n_evals,
@@ -274,7 +294,13 @@ class ZeroOrderCondenser(DatasetCondenser):
                 "init='mixed', 'groups' or 'clusters': they start from proxy rows."
             )
         check_request(self.allocation, self.n_prototypes, facts, N_ROWS // 10)
-        try_black_boxes(self.estimator, self.weights, self.n_prototypes, facts, rng)
+        loss = self._loss_type(facts.task)
+        if loss.not_private_because is not None:
+            raise ValueError(
+                f"loss={self.loss!r} cannot be used with epsilon: {loss.not_private_because} Use "
+                "loss='auto'."
+            )
+        try_black_boxes(self.estimator, self.weights, loss, self.n_prototypes, facts, rng)
         shares = self._shares(facts.encoder.schema)
         copula = measure(facts, oracle, shares)
         teacher = PrivateTeacher(copula, oracle, shares["residuals"], rng)
@@ -284,7 +310,10 @@ class ZeroOrderCondenser(DatasetCondenser):
         counts = allocate(self.allocation, self.n_prototypes, teacher.proxy)
         pool = proxy_pool(teacher, counts, self.n_candidates, rng)
         search = PrivateZeroOrderSearch(self, soft_proxy(teacher), oracle, shares, rng)
-        return self._found(search, pool)
+        return self._found(search, *search.run(pool), copula.marginals.overall)
+
+    def _loss_type(self, task: Task) -> type[Loss]:
+        return loss_type(task, self.loss)
 
     _not_private_because = None
 

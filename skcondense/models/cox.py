@@ -6,7 +6,6 @@ closed matrix form takes a millisecond or two.
 """
 
 import warnings
-from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -54,7 +53,7 @@ class WeightedCoxPH(BaseEstimator):
     covariance_ : ndarray of shape (n_features, n_features)
         Inverse of the penalised information. With weights that are no frequencies it is no
         measure of uncertainty.
-    event_times_ : ndarray of shape (n_event_times,)
+    unique_times_ : ndarray of shape (n_event_times,)
         Distinct event times.
     cumulative_baseline_hazard_ : ndarray of shape (n_event_times,)
         Breslow's estimate for a row of zeros.
@@ -135,7 +134,7 @@ class WeightedCoxPH(BaseEstimator):
             X[kept] - centre, event[kept], time[kept], weight[kept], self.ties, self.alpha
         )
         self.coef_, self.covariance_, self.n_iter_ = _newton(likelihood, self.tol, self.max_iter)
-        self.event_times_ = likelihood.event_times
+        self.unique_times_ = likelihood.event_times
         hazard = likelihood.baseline_hazard(self.coef_)
         self.cumulative_baseline_hazard_ = np.cumsum(hazard) * np.exp(-centre @ self.coef_)
         return self
@@ -155,42 +154,51 @@ class WeightedCoxPH(BaseEstimator):
         check_is_fitted(self)
         return np.asarray(validate_data(self, X, dtype=np.float64, reset=False) @ self.coef_)
 
-    def predict_cumulative_hazard_function(self, X: Any) -> NDArray[Any]:
-        """Cumulative hazard of each row, as step functions of scikit-survival.
+    def predict_cumulative_hazard_function(
+        self, X: Any, return_array: bool = False
+    ) -> NDArray[Any]:
+        """Cumulative hazard of each row.
 
         Parameters
         ----------
         X : array-like of shape (n_rows, n_features)
             Rows.
+        return_array : bool, default=False
+            Whether to return values at `unique_times_` in place of functions.
 
         Returns
         -------
-        ndarray of StepFunction of shape (n_rows,)
+        ndarray of StepFunction of shape (n_rows,), or of float of shape (n_rows, n_event_times)
+            Step functions are scikit-survival's.
         """
-        return self._steps(X, lambda hazard: hazard)
+        hazard = np.exp(self.predict(X))[:, np.newaxis] * self.cumulative_baseline_hazard_
+        return hazard if return_array else self._steps(hazard)
 
-    def predict_survival_function(self, X: Any) -> NDArray[Any]:
-        """Survival function of each row, as step functions of scikit-survival.
+    def predict_survival_function(self, X: Any, return_array: bool = False) -> NDArray[Any]:
+        """Survival function of each row.
 
         Parameters
         ----------
         X : array-like of shape (n_rows, n_features)
             Rows.
+        return_array : bool, default=False
+            Whether to return values at `unique_times_` in place of functions.
 
         Returns
         -------
-        ndarray of StepFunction of shape (n_rows,)
+        ndarray of StepFunction of shape (n_rows,), or of float of shape (n_rows, n_event_times)
+            Step functions are scikit-survival's.
         """
-        return self._steps(X, lambda hazard: np.exp(-hazard))
+        survival = np.exp(-self.predict_cumulative_hazard_function(X, return_array=True))
+        return survival if return_array else self._steps(survival)
 
-    def _steps(self, X: Any, curve: Callable[[Floats], Floats]) -> NDArray[Any]:
+    def _steps(self, curves: Floats) -> NDArray[Any]:
         try:
             from sksurv.functions import StepFunction
         except ImportError as error:
             raise missing_extra("Survival functions", "scikit-survival", "survival") from error
-        hazards = np.exp(self.predict(X))[:, np.newaxis] * self.cumulative_baseline_hazard_
-        out = np.empty(len(hazards), dtype=object)
-        out[:] = [StepFunction(self.event_times_, curve(hazard)) for hazard in hazards]
+        out = np.empty(len(curves), dtype=object)
+        out[:] = [StepFunction(self.unique_times_, curve) for curve in curves]
         return out
 
     def score(self, X: Any, y: Any) -> float:

@@ -2,6 +2,7 @@
 
 from skcondense.tasks.base import Task
 from skcondense.tasks.classification import ClassificationTask
+from skcondense.tasks.losses import Loss, Rows, loss_type
 from skcondense.tasks.regression import RegressionTask
 from skcondense.tasks.survival import SurvivalTask
 from skcondense.tasks.target import TargetContainer, resolve_task, take_target
@@ -10,11 +11,14 @@ from skcondense.tasks.xgboost_survival import to_bounds, to_signed_time
 
 __all__ = [
     "ClassificationTask",
+    "Loss",
     "RegressionTask",
+    "Rows",
     "SurvivalTask",
     "TargetContainer",
     "Task",
     "fit_weighted",
+    "loss_type",
     "replicate",
     "resolve_task",
     "take_target",

@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
+from skcondense.tasks.losses import Loss
 from skcondense.tasks.weighting import fit_weighted
 
-__all__ = ["Anchors", "Floats", "Integers", "Task", "weighted_rows"]
+__all__ = ["Floats", "Integers", "Task", "weighted_rows"]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.intp]
-Anchors = tuple[Any, NDArray[Any]]
 
 # Delivered rows with a smaller share of their prototype are left out: a ten-class problem would
 # otherwise ship ten rows per prototype, most of them weightless.
@@ -33,13 +33,13 @@ class Task(ABC):
         "classification", "regression" or "survival".
     metric_name : str
         What `metric` measures.
-    largest_loss : float
-        What no row's loss exceeds.
+    loss_types : dict of {str: type}
+        Losses by name, the default first.
     """
 
     name: ClassVar[str]
     metric_name: ClassVar[str]
-    largest_loss: ClassVar[float]
+    loss_types: ClassVar[dict[str, type[Loss]]]
 
     @classmethod
     @abstractmethod
@@ -80,6 +80,31 @@ class Task(ABC):
     def strata(self, y: NDArray[Any]) -> Integers:
         """Stratum of each row, numbered from 0."""
 
+    def informed(self, counts: Floats) -> "Task":
+        """The task with strata that suit the number of rows in each outcome cell.
+
+        Parameters
+        ----------
+        counts : ndarray of shape (n_cells,)
+            Rows per cell; all positive.
+        """
+        return self
+
+    def tilts(self, counts: Floats) -> Floats:
+        """Functions of the outcome by which outcome probabilities may be tilted.
+
+        Parameters
+        ----------
+        counts : ndarray of shape (n_cells,)
+            Rows per cell; all positive.
+
+        Returns
+        -------
+        ndarray of shape (n_cells, n_tilts)
+            Of order one.
+        """
+        return np.eye(self.n_cells)
+
     @abstractmethod
     def typical(self, y: NDArray[Any]) -> NDArray[Any]:
         """One outcome that stands for several, of shape (1,): a hard label."""
@@ -87,6 +112,26 @@ class Task(ABC):
     @abstractmethod
     def cell_labels(self, y: NDArray[Any], weight: Floats, cell: Integers, n_cells: int) -> Floats:
         """Mean label of the rows in each cell, of shape (n_cells, n_label_columns)."""
+
+    def overall(self, y: NDArray[Any], weight: Floats) -> Floats:
+        """Label of all rows together, of shape (n_label_columns,)."""
+        return self.cell_labels(y, weight, np.zeros(len(y), dtype=np.intp), 1)[0]
+
+    def calibrated(self, labels: Floats, weight: Floats, overall: Floats) -> Floats:
+        """Labels that together say of the whole table what is known of it.
+
+        Only survival labels are shifted: see `SurvivalTask`.
+
+        Parameters
+        ----------
+        labels : ndarray of shape (n_prototypes, n_label_columns)
+            Labels.
+        weight : ndarray of shape (n_prototypes,)
+            Weights of the prototypes.
+        overall : ndarray of shape (n_label_columns,)
+            Label of the whole table.
+        """
+        return labels
 
     @abstractmethod
     def deliver(self, labels: Floats, weight: Floats) -> tuple[Integers, NDArray[Any], Floats]:
@@ -124,24 +169,7 @@ class Task(ABC):
 
     @abstractmethod
     def predict(self, fitted: Any, X: Any) -> Floats:
-        """Prediction of a fitted black box that `loss` scores."""
-
-    @abstractmethod
-    def losses(self, fitted: Any, X: Any, y: NDArray[Any], anchors: Anchors) -> Floats:
-        """Loss of a fitted black box on each row, between 0 and `largest_loss`.
-
-        Parameters
-        ----------
-        fitted : estimator
-            Black box.
-        X : array or frame of shape (n_rows, n_features)
-            Rows to score.
-        y : ndarray of shape (n_rows,)
-            Their outcomes.
-        anchors : tuple of (rows, outcomes)
-            Rows to compare with, for tasks where a row alone says little. They must not be
-            among the private rows of a private fit: each loss depends on its own row only.
-        """
+        """Prediction of a fitted black box that losses and metric score."""
 
     @abstractmethod
     def metric(self, fitted: Any, X: Any, y: NDArray[Any]) -> float:

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,8 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from skcondense.exceptions import TargetError
 from skcondense.table import ColumnSchema
-from skcondense.tasks.base import Anchors, Floats, Integers, Task, weighted_rows
+from skcondense.tasks.base import Floats, Integers, Task, weighted_rows
+from skcondense.tasks.losses import Loss, Rows
 
 __all__ = ["ClassificationTask", "boosted_and_linear_classifiers"]
 
@@ -23,6 +24,31 @@ __all__ = ["ClassificationTask", "boosted_and_linear_classifiers"]
 CLIP = 0.02
 # Logits of labels stay finite.
 FLOOR = 1e-3
+
+
+@dataclass(frozen=True)
+class LogLoss(Loss):
+    """Log loss of clipped probabilities, in [-log(0.98), -log(0.02)].
+
+    Parameters
+    ----------
+    task : ClassificationTask
+        Knows the classes.
+    """
+
+    task: "ClassificationTask"
+
+    @classmethod
+    def of(cls, task: Any, background: Rows, rng: np.random.Generator) -> Self:
+        return cls(task)
+
+    @property
+    def largest(self) -> float:
+        return -math.log(CLIP)
+
+    def __call__(self, fitted: Any, X: Any, y: NDArray[Any], trained_on: Rows) -> Floats:
+        own = self.task.predict(fitted, X)[np.arange(len(y)), self.task.strata(y)]
+        return -np.log(np.clip(own, CLIP, 1 - CLIP))
 
 
 @dataclass(frozen=True)
@@ -38,7 +64,7 @@ class ClassificationTask(Task):
     classes: NDArray[Any]
     name: ClassVar[str] = "classification"
     metric_name: ClassVar[str] = "AUROC"
-    largest_loss: ClassVar[float] = -math.log(CLIP)
+    loss_types: ClassVar[dict[str, type[Loss]]] = {"log_loss": LogLoss}
 
     @classmethod
     def of(cls, y: NDArray[Any]) -> "ClassificationTask":
@@ -128,14 +154,6 @@ class ClassificationTask(Task):
             return out
         # Without probabilities a model is scored by its decisions.
         return np.eye(len(self.classes))[self.strata(np.asarray(fitted.predict(X)))]
-
-    def losses(self, fitted: Any, X: Any, y: NDArray[Any], anchors: Anchors) -> Floats:
-        return self.loss(self.predict(fitted, X), y)
-
-    def loss(self, prediction: Floats, y: NDArray[Any]) -> Floats:
-        """Log loss of clipped probabilities, in [-log(0.98), -log(0.02)]."""
-        own = prediction[np.arange(len(y)), self.strata(y)]
-        return -np.log(np.clip(own, CLIP, 1 - CLIP))
 
     def metric(self, fitted: Any, X: Any, y: NDArray[Any]) -> float:
         """Area under the ROC curve; macro one-versus-rest for several classes."""

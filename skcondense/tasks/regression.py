@@ -1,7 +1,7 @@
 """Regression: a label is a number."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +13,39 @@ from sklearn.preprocessing import StandardScaler
 
 from skcondense.exceptions import TargetError
 from skcondense.table import ColumnSchema
-from skcondense.tasks.base import Anchors, Floats, Integers, Task
+from skcondense.tasks.base import Floats, Integers, Task
+from skcondense.tasks.losses import Loss, Rows
 
 __all__ = ["RegressionTask"]
 
 N_STRATA = 5
 # Cells of a stratum, in which outcomes of a declared task are counted.
 N_PARTS = 4
+
+
+@dataclass(frozen=True)
+class SquaredError(Loss):
+    """Squared error on outcomes scaled to [0, 1] by their bounds, in [0, 1].
+
+    Parameters
+    ----------
+    task : RegressionTask
+        Knows the bounds.
+    """
+
+    task: "RegressionTask"
+
+    @classmethod
+    def of(cls, task: Any, background: Rows, rng: np.random.Generator) -> Self:
+        return cls(task)
+
+    @property
+    def largest(self) -> float:
+        return 1.0
+
+    def __call__(self, fitted: Any, X: Any, y: NDArray[Any], trained_on: Rows) -> Floats:
+        low, high = self.task.bounds
+        return np.minimum(((self.task.predict(fitted, X) - y) / (high - low)) ** 2, 1.0)
 
 
 @dataclass(frozen=True)
@@ -38,7 +64,7 @@ class RegressionTask(Task):
     edges: Floats
     name: ClassVar[str] = "regression"
     metric_name: ClassVar[str] = "R2"
-    largest_loss: ClassVar[float] = 1.0
+    loss_types: ClassVar[dict[str, type[Loss]]] = {"squared_error": SquaredError}
 
     @classmethod
     def of(cls, y: NDArray[Any]) -> "RegressionTask":
@@ -90,6 +116,13 @@ class RegressionTask(Task):
     def strata(self, y: NDArray[Any]) -> Integers:
         return np.searchsorted(self.edges, y, side="right")
 
+    def tilts(self, counts: Floats) -> Floats:
+        """The outcome itself, standardised."""
+        edges = self._cell_edges
+        middle = (edges[:-1] + edges[1:]) / 2
+        centred = middle - np.average(middle, weights=counts)
+        return (centred / np.average(centred**2, weights=counts) ** 0.5)[:, np.newaxis]
+
     def typical(self, y: NDArray[Any]) -> NDArray[Any]:
         return y.mean(keepdims=True)
 
@@ -123,14 +156,6 @@ class RegressionTask(Task):
 
     def predict(self, fitted: Any, X: Any) -> Floats:
         return np.asarray(fitted.predict(X), dtype=np.float64).ravel()
-
-    def losses(self, fitted: Any, X: Any, y: NDArray[Any], anchors: Anchors) -> Floats:
-        return self.loss(self.predict(fitted, X), y)
-
-    def loss(self, prediction: Floats, y: NDArray[Any]) -> Floats:
-        """Squared error on outcomes scaled to [0, 1] by their bounds, in [0, 1]."""
-        low, high = self.bounds
-        return np.minimum(((prediction - y) / (high - low)) ** 2, 1.0)
 
     def metric(self, fitted: Any, X: Any, y: NDArray[Any]) -> float:
         """Coefficient of determination."""

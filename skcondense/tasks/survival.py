@@ -5,26 +5,45 @@ band, with an event at that band's median event time, and one row censored at th
 survival curve becomes rows that any survival estimator with weights can learn from.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
+from sklearn.tree import DecisionTreeRegressor
 
 from skcondense.exceptions import TargetError, missing_extra
 from skcondense.table import SurvivalSchema
-from skcondense.tasks.base import Anchors, Floats, Integers, Task, weighted_rows
+from skcondense.tasks.base import Floats, Integers, Task, weighted_rows
 from skcondense.tasks.classification import boosted_and_linear_classifiers
+from skcondense.tasks.losses import Loss
+from skcondense.tasks.survival_curves import parts_of
+from skcondense.tasks.survival_losses import (
+    CensoredBrier,
+    Concordance,
+    DiscreteHazard,
+    FullLikelihood,
+    PartialLikelihood,
+    PseudoObservations,
+)
 from skcondense.tasks.xgboost_survival import risk_score
 
 __all__ = ["SurvivalTask"]
 
 # Bands hold equally many events: few events, few bands.
 N_BANDS, MIN_EVENTS = 6, 5
+# Strata of a declared task: every one more makes counts within it noisier.
+N_STRATA = 4
 # A cell's hazards are drawn towards those of the whole table by this many imaginary patients.
 SHRINKAGE = 2.0
 # Hazards of labels stay off 0 and 1, so that every outcome keeps a little weight.
 FLOOR = 1e-3
+# Parts of the last band, by their middles.
+N_LATE = 4
+_MIDDLES = (np.arange(N_LATE) + 0.5) / N_LATE
+# Logits of hazards are shifted by this at most.
+SHIFT = 10.0
 
 
 @dataclass(frozen=True)
@@ -39,19 +58,32 @@ class SurvivalTask(Task):
         Inner edges of the time bands, in the unit of time that came in.
     times : ndarray of shape (n_bands + 1,)
         Time that stands for each band, and the horizon.
+    late : ndarray of shape (n_late,)
+        Times that stand for the last band when rows are delivered.
+    stratum : ndarray of shape (n_cells,)
+        Stratum of each outcome cell.
     """
 
     dtype: np.dtype[Any]
     edges: Floats
     times: Floats
+    late: Floats
+    stratum: Integers
     name: ClassVar[str] = "survival"
     metric_name: ClassVar[str] = "C-index"
-    largest_loss: ClassVar[float] = 1.0
+    loss_types: ClassVar[dict[str, type[Loss]]] = {
+        "concordance": Concordance,
+        "discrete_hazard": DiscreteHazard,
+        "full_likelihood": FullLikelihood,
+        "brier": CensoredBrier,
+        "partial_likelihood": PartialLikelihood,
+        "pseudo_observations": PseudoObservations,
+    }
 
     @classmethod
     def of(cls, y: NDArray[Any]) -> "SurvivalTask":
         """Read bands and horizon from `y`."""
-        event, time = _parts(y)
+        event, time = parts_of(y)
         _check_times(event, time)
         at_event = time[event]
         n_bands = int(np.clip(len(np.unique(at_event)) // MIN_EVENTS, 1, N_BANDS))
@@ -63,7 +95,9 @@ class SurvivalTask(Task):
             np.quantile(at_event[band == j], 0.5, method="inverted_cdf")
             for j in range(len(edges) + 1)
         ]
-        return cls(y.dtype, edges, np.array([*middle, time.max()]))
+        late = np.quantile(at_event[band == len(edges)], _MIDDLES, method="inverted_cdf")
+        times = np.array([*middle, time.max()])
+        return cls(y.dtype, edges, times, np.unique(late), _thirds(len(edges) + 1))
 
     @classmethod
     def declared(cls, outcome: Any, y: NDArray[Any]) -> "tuple[SurvivalTask, NDArray[Any]]":
@@ -73,7 +107,7 @@ class SurvivalTask(Task):
                 "Survival needs an outcome that is declared with a time grid, such as "
                 "SurvivalSchema(grid=(30, 90, 180, 365), unit='days')."
             )
-        event, time = _parts(y)
+        event, time = parts_of(y)
         _check_finite(time)
         ends = np.array((0.0, *outcome.grid))
         values = y.copy()
@@ -81,7 +115,9 @@ class SurvivalTask(Task):
         values[names[0]] = event & (time <= ends[-1])
         values[names[1]] = np.minimum(time, ends[-1])
         middle = (ends[:-1] + ends[1:]) / 2
-        return cls(y.dtype, ends[1:-1], np.append(middle, ends[-1])), values
+        late = ends[-2] + _MIDDLES * (ends[-1] - ends[-2])
+        task = cls(y.dtype, ends[1:-1], np.append(middle, ends[-1]), late, _thirds(len(middle)))
+        return task.informed(np.ones(task.n_cells)), values
 
     @property
     def n_cells(self) -> int:
@@ -89,8 +125,8 @@ class SurvivalTask(Task):
 
     def cells(self, y: NDArray[Any]) -> Integers:
         """Band of the event; beyond those, band of the censoring; last, alive at the horizon."""
-        event, time = _parts(y)
-        band = np.searchsorted(self.edges, time, side="left")
+        event, time = parts_of(y)
+        band = self.band(y)
         censored = np.where(time >= self.times[-1], 2 * self.n_bands, self.n_bands + band)
         return np.where(event, band, censored)
 
@@ -106,12 +142,53 @@ class SurvivalTask(Task):
         """Number of time bands."""
         return len(self.edges) + 1
 
+    @property
+    def ends(self) -> Floats:
+        """End of each band; the last one is the horizon."""
+        return np.append(self.edges, self.times[-1])
+
+    def band(self, y: NDArray[Any]) -> Integers:
+        """Band of each time."""
+        return np.searchsorted(self.edges, parts_of(y)[1], side="left")
+
+    def left_early(self, y: NDArray[Any]) -> NDArray[np.bool_]:
+        """Whether a row is censored before the horizon."""
+        event, time = parts_of(y)
+        return ~event & (time < self.times[-1])
+
     def strata(self, y: NDArray[Any]) -> Integers:
-        """Censored rows form one stratum; events form one per third of the event times."""
-        event, time = _parts(y)
-        band = np.searchsorted(self.edges, time, side="left")
-        third = 1 + (3 * band) // self.n_bands
-        return np.where(event, third, 0).astype(np.intp)
+        """Stratum of each row's cell.
+
+        Without epsilon censored rows form one stratum and events one per third of their times.
+        With it, cells of similar martingale residuals form four: see `informed`.
+        """
+        return self.stratum[self.cells(y)]
+
+    def informed(self, counts: Floats) -> "SurvivalTask":
+        """The task with four strata of cells, as alike as can be in their martingale residuals.
+
+        Under the proportional hazards model the mean martingale residual of similar patients
+        follows their log hazard, so outcomes that say the same about the risk are counted
+        together: dying late, for one, is like leaving early.
+
+        References
+        ----------
+        Therneau, Grambsch and Fleming (1990), Martingale-based residuals for survival models,
+        Biometrika 77(1), doi:10.1093/biomet/77.1.147.
+        """
+        residual = self.tilts(counts)
+        tree = DecisionTreeRegressor(max_leaf_nodes=N_STRATA, random_state=0)
+        means = tree.fit(residual, residual[:, 0], sample_weight=counts).predict(residual)
+        return replace(self, stratum=np.unique(means, return_inverse=True)[1])
+
+    def tilts(self, counts: Floats) -> Floats:
+        """Martingale residual of each cell, given the hazards of the whole table."""
+        y = self.from_cells(np.arange(self.n_cells))
+        free = self.to_free(self.cell_labels(y, counts, np.zeros(len(y), dtype=np.intp), 1))
+        hazard = np.logaddexp(0.0, free[0])
+        end = np.cumsum(hazard)
+        middle = end - hazard / 2
+        return np.concatenate([1 - middle, -middle, [-end[-1]]])[:, np.newaxis]
 
     def cell_labels(self, y: NDArray[Any], weight: Floats, cell: Integers, n_cells: int) -> Floats:
         """Actuarial life table of each cell, its hazards shrunk towards the whole table's."""
@@ -139,13 +216,12 @@ class SurvivalTask(Task):
 
         A patient censored inside a band counts as half exposed to it (actuarial assumption).
         """
-        event, time = _parts(y)
-        last = np.searchsorted(self.edges, time, side="left")
+        event, _ = parts_of(y)
+        last = self.band(y)
         person = np.repeat(np.arange(len(y)), last + 1)
         band = np.arange(len(person)) - np.repeat(np.cumsum(last + 1) - last - 1, last + 1)
         is_last = band == last[person]
-        left_early = ~event & (time < self.times[-1])
-        share = np.where(is_last & left_early[person], 0.5, 1.0)
+        share = np.where(is_last & self.left_early(y)[person], 0.5, 1.0)
         return person, band, is_last & event[person], share
 
     def typical(self, y: NDArray[Any]) -> NDArray[Any]:
@@ -155,13 +231,31 @@ class SurvivalTask(Task):
         out[time] = np.quantile(y[time], 0.5, method="inverted_cdf")
         return out
 
+    def calibrated(self, labels: Floats, weight: Floats, overall: Floats) -> Floats:
+        """Shift the hazards of each band, so that the Kaplan-Meier curve at its end is kept.
+
+        One number is added to a band's logits: the order of the prototypes stays.
+        """
+        alive = weight.astype(np.float64)
+        free, goals = self.to_free(labels), self.to_free(overall[np.newaxis])[0]
+        for k, goal in enumerate(expit(goals)):
+            shift = np.linspace(-SHIFT, SHIFT, 1001)
+            hazard = alive @ expit(np.add.outer(free[:, k], shift)) / alive.sum()
+            free[:, k] += np.interp(goal, hazard, shift)
+            alive *= 1 - expit(free[:, k])
+        return self.from_free(free)
+
     def deliver(self, labels: Floats, weight: Floats) -> tuple[Integers, NDArray[Any], Floats]:
         prototype, outcome, row_weight = weighted_rows(labels, weight)
-        y = np.empty(len(outcome), dtype=self.dtype)
+        # Who dies in the last band, often a long one, does so at several times.
+        parts = np.where(outcome == self.n_bands - 1, len(self.late), 1)
+        row = np.repeat(np.arange(len(outcome)), parts)
+        nth = np.arange(len(row)) - np.repeat(np.cumsum(parts) - parts, parts)
+        y = np.empty(len(row), dtype=self.dtype)
         event, time = self.dtype.names or ()
-        y[event] = outcome < self.n_bands
-        y[time] = self.times[outcome]
-        return prototype, y, row_weight
+        y[event] = outcome[row] < self.n_bands
+        y[time] = np.where(parts[row] > 1, self.late[nth], self.times[outcome[row]])
+        return prototype[row], y, (row_weight / parts)[row]
 
     def to_free(self, labels: Floats) -> Floats:
         """Logits of the discrete hazards."""
@@ -196,34 +290,19 @@ class SurvivalTask(Task):
     def predict(self, fitted: Any, X: Any) -> Floats:
         return risk_score(fitted, X)
 
-    def losses(self, fitted: Any, X: Any, y: NDArray[Any], anchors: Anchors) -> Floats:
-        """Share of comparable anchors that a row is ranked against wrongly.
-
-        Only the order of risk scores counts, so models on any scale can be compared and averaged.
-        """
-        event, time = _parts(y)
-        anchor_event, anchor_time = _parts(anchors[1])
-        earlier = event[:, None] & (time[:, None] < anchor_time)
-        later = anchor_event & (anchor_time < time[:, None])
-        gap = self.predict(fitted, X)[:, None] - self.predict(fitted, anchors[0])
-        wrong = np.where(earlier, gap < 0, later & (gap > 0)) + 0.5 * (
-            (gap == 0) & (earlier | later)
-        )
-        return wrong.sum(axis=1) / np.maximum((earlier | later).sum(axis=1), 1)
-
     def metric(self, fitted: Any, X: Any, y: NDArray[Any]) -> float:
         """Harrell's concordance index."""
         try:
             from sksurv.metrics import concordance_index_censored
         except ImportError as error:
             raise missing_extra("The C-index", "scikit-survival", "survival") from error
-        event, time = _parts(y)
+        event, time = parts_of(y)
         return float(concordance_index_censored(event, time, self.predict(fitted, X))[0])
 
 
-def _parts(y: NDArray[Any]) -> tuple[NDArray[np.bool_], Floats]:
-    event, time = (y[field] for field in y.dtype.names or ())
-    return event.astype(bool), time.astype(np.float64)
+def _thirds(n_bands: int) -> Integers:
+    """Stratum of each cell: thirds of the event times, and all censored rows."""
+    return np.concatenate([1 + 3 * np.arange(n_bands) // n_bands, np.zeros(n_bands + 1, np.intp)])
 
 
 def _outcomes(hazard: Floats) -> Floats:

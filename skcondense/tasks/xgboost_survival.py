@@ -6,7 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
-__all__ = ["fit", "is_survival", "last_step", "risk_score", "to_bounds", "to_signed_time"]
+__all__ = [
+    "fit",
+    "is_survival",
+    "last_step",
+    "predicts_time",
+    "risk_score",
+    "to_bounds",
+    "to_signed_time",
+]
 
 
 def to_signed_time(y: NDArray[Any]) -> NDArray[np.float64]:
@@ -92,11 +100,21 @@ def _fit_aft(estimator: Any, X: Any, y: NDArray[Any], sample_weight: Any) -> Non
 
 
 def risk_score(estimator: Any, X: Any) -> NDArray[np.float64]:
-    """Risk score of any survival model: greater means an earlier event."""
+    """Risk score of any survival model: greater means an earlier event.
+
+    Models that predict times get their sign turned.
+    """
+    predicted = np.asarray(estimator.predict(X), dtype=np.float64).ravel()
+    return -predicted if predicts_time(estimator) else predicted
+
+
+def predicts_time(estimator: Any) -> bool:
+    """Whether predictions are survival times, so that greater means a later event."""
     last = last_step(estimator)
     while hasattr(last, "estimator_") or hasattr(last, "best_estimator_"):
         # A meta-estimator predicts what its inner estimator predicts.
         last = last_step(getattr(last, "best_estimator_", None) or last.estimator_)
-    predicted = np.asarray(estimator.predict(X), dtype=np.float64).ravel()
-    is_time = is_survival(last) and last.objective == "survival:aft"
-    return -predicted if is_time else predicted
+    if is_survival(last):
+        return bool(last.objective == "survival:aft")
+    # scikit-survival's own scorers read the same attribute.
+    return not getattr(last, "_predict_risk_score", True)

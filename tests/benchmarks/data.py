@@ -18,6 +18,9 @@ SURVIVAL = {
     "seer_breast": "survival/seer_breast.csv",
     "support2": "survival/support2.csv",
     "flchain": "survival/flchain.csv",
+    "nafld_mayo": "survival/nafld_mayo.csv",
+    "framingham_incident_diabetes": "survival/framingham_incident_diabetes.csv",
+    "rotterdam_breast": "survival/rotterdam_breast.csv",
 }
 
 

@@ -1,0 +1,88 @@
+"""Prototypes for rare categories, which means of groups would lose.
+
+A level that one patient in a hundred has is in no mean's majority, and a model trained on a set
+without it cannot know its effect. The mean of its own rows has it.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skcondense.condensers.grouping import GROUP_SIZE
+from skcondense.private_table import PrivateTable
+from skcondense.table import TableBins
+
+__all__ = ["RareLevels", "with_rare_levels"]
+
+Matrix = NDArray[Any]
+# Largest share of the prototypes that is given up for rare levels.
+SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class RareLevels:
+    """Prototypes of which some were replaced.
+
+    Attributes
+    ----------
+    Z : ndarray of shape (n_prototypes, n_codes)
+        Encoded prototypes.
+    weight : ndarray of shape (n_prototypes,)
+        Their weights. A new prototype has the weight of its rows; the others share the rest.
+    rows : dict of {int: ndarray}
+        Rows whose mean each new prototype is, by its position.
+    """
+
+    Z: Matrix
+    weight: NDArray[np.float64]
+    rows: dict[int, NDArray[np.intp]]
+
+
+def with_rare_levels(table: PrivateTable, Z: Matrix, weight: NDArray[np.float64]) -> RareLevels:
+    """Put means of rows with a lost level in the place of the lightest prototypes.
+
+    Parameters
+    ----------
+    table : PrivateTable
+        Real rows.
+    Z : ndarray of shape (n_prototypes, n_codes)
+        Encoded prototypes.
+    weight : ndarray of shape (n_prototypes,)
+        Their weights.
+
+    Returns
+    -------
+    RareLevels
+    """
+    bins = TableBins(table.encoder)
+    listed = np.flatnonzero([not column.is_number for column in table.encoder.schema])
+    real, kept = bins.of(table.Z)[:, listed], bins.of(Z)[:, listed]
+    count = np.bincount(real.ravel(), minlength=len(bins))
+    held = np.bincount(kept.ravel(), minlength=len(bins))
+    lost = np.flatnonzero((count >= GROUP_SIZE) & (held == 0))
+    # The most frequent of the lost levels come first, if there are too many.
+    lost = lost[np.argsort(-count[lost], kind="stable")][: int(SHARE * len(Z))]
+    Z, weight = Z.copy(), weight.copy()
+    found: dict[int, NDArray[np.intp]] = {}
+    for level in lost:
+        rows = np.flatnonzero((real == level).any(axis=1))
+        # A prototype that alone holds some level, or is new, stays.
+        alone = (held[kept] == 1).any(axis=1)
+        alone[list(found)] = True
+        if held[level] or alone.all():
+            continue
+        seat = int(np.where(alone, np.inf, weight).argmin())
+        Z[seat] = table.encoder.project(
+            np.average(table.Z[rows], axis=0, weights=table.weight[rows])[np.newaxis]
+        )[0]
+        np.subtract.at(held, kept[seat], 1)
+        kept[seat] = bins.of(Z[[seat]])[0, listed]
+        np.add.at(held, kept[seat], 1)
+        weight[seat] = table.weight[rows].sum()
+        found[seat] = rows
+    seats = np.array(list(found), dtype=np.intp)
+    others = np.setdiff1d(np.arange(len(Z)), seats)
+    weight[others] *= (table.weight.sum() - weight[seats].sum()) / weight[others].sum()
+    return RareLevels(Z, weight, found)
