@@ -14,13 +14,14 @@ from sklearn.utils.validation import (
 from skcondense.private_table import PrivateTable
 from skcondense.table import (
     Container,
+    SurvivalSchema,
     TableEncoder,
     check_table,
     clip_to_bounds,
     infer_schema,
     take_rows,
 )
-from skcondense.tasks import TargetContainer, resolve_task
+from skcondense.tasks import SurvivalTask, TargetContainer, resolve_task
 
 if TYPE_CHECKING:
     from skcondense.base import DatasetCondenser
@@ -55,10 +56,10 @@ def read_private_table(
         )
     X = check_table(X)
     validate_data(condenser, X, skip_check_array=True)
-    outcome = None
-    if condenser.epsilon is not None and condenser.schema is not None:
-        outcome = condenser.schema.outcome
+    outcome = _declared_outcome(condenser)
     task, values = resolve_task(condenser.task, y, outcome)
+    if isinstance(task, SurvivalTask) and outcome is not None and condenser.epsilon is None:
+        task = task.seeing(values)
     check_consistent_length(X, values, groups)
     weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
     groups = None if groups is None else _check_groups(groups)
@@ -88,6 +89,13 @@ def read_private_table(
     dtype = np.float32 if is_large else np.float64
     table = PrivateTable(X, values, weight, groups, task, container, encoder, dtype)
     return table, TargetContainer.of(y)
+
+
+def _declared_outcome(condenser: "DatasetCondenser") -> Any:
+    """The declared outcome, with epsilon; a declared time grid always counts."""
+    outcome = None if condenser.schema is None else condenser.schema.outcome
+    is_read = condenser.epsilon is not None or isinstance(outcome, SurvivalSchema)
+    return outcome if is_read else None
 
 
 def _check_groups(groups: Any) -> NDArray[Any]:

@@ -162,6 +162,8 @@ class ClusterCondenser(DatasetCondenser):
         Z = facts.encoder.project(means_of(proxy.Z, cell))
         counts, noise = _count_outcomes(facts, oracle, shares["cells"], Z)
         weight = np.maximum(counts.sum(axis=1), noise)
+        # Small cells are drawn upwards by that; all together are known better.
+        weight *= copula.marginals.n_rows / weight.sum()
         X = facts.decode(Z)
         if self.labels == "hard":
             y = np.concatenate([facts.task.typical(proxy.y[cell == k]) for k in range(len(Z))])

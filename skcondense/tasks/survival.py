@@ -18,7 +18,7 @@ from skcondense.table import SurvivalSchema
 from skcondense.tasks.base import Floats, Integers, Task, weighted_rows
 from skcondense.tasks.classification import boosted_and_linear_classifiers
 from skcondense.tasks.losses import Loss
-from skcondense.tasks.survival_curves import parts_of
+from skcondense.tasks.survival_curves import kaplan_meier, parts_of
 from skcondense.tasks.survival_losses import (
     CensoredBrier,
     Concordance,
@@ -89,14 +89,9 @@ class SurvivalTask(Task):
         n_bands = int(np.clip(len(np.unique(at_event)) // MIN_EVENTS, 1, N_BANDS))
         edges = np.unique(np.quantile(at_event, np.linspace(0, 1, n_bands + 1)[1:-1]))
         edges = edges[edges < at_event.max()]
-        band = np.searchsorted(edges, at_event, side="left")
-        # An observed median: no time is delivered that the unit of time could not express.
-        middle = [
-            np.quantile(at_event[band == j], 0.5, method="inverted_cdf")
-            for j in range(len(edges) + 1)
-        ]
-        late = np.quantile(at_event[band == len(edges)], _MIDDLES, method="inverted_cdf")
-        times = np.array([*middle, time.max()])
+        middles = _times_within_bands(y, edges, np.array([0.5]))
+        late = _times_within_bands(y, edges, _MIDDLES)[-1]
+        times = np.append(middles, time.max())
         return cls(y.dtype, edges, times, np.unique(late), _thirds(len(edges) + 1))
 
     @classmethod
@@ -118,6 +113,12 @@ class SurvivalTask(Task):
         late = ends[-2] + _MIDDLES * (ends[-1] - ends[-2])
         task = cls(y.dtype, ends[1:-1], np.append(middle, ends[-1]), late, _thirds(len(middle)))
         return task.informed(np.ones(task.n_cells)), values
+
+    def seeing(self, y: NDArray[Any]) -> "SurvivalTask":
+        """A declared task with strata that suit the outcomes themselves, which must have events."""
+        _check_times(*parts_of(y))
+        counts = np.bincount(self.cells(y), minlength=self.n_cells)
+        return self.informed(np.maximum(counts, 0.5))
 
     @property
     def n_cells(self) -> int:
@@ -303,6 +304,24 @@ class SurvivalTask(Task):
 def _thirds(n_bands: int) -> Integers:
     """Stratum of each cell: thirds of the event times, and all censored rows."""
     return np.concatenate([1 + 3 * np.arange(n_bands) // n_bands, np.zeros(n_bands + 1, np.intp)])
+
+
+def _times_within_bands(y: NDArray[Any], edges: Floats, parts: Floats) -> Floats:
+    """Event times at which the Kaplan-Meier curve has fallen by parts of its fall in each band.
+
+    Medians of the events as such would come too early: late ones are censored more often. And an
+    observed time is one that the unit of time can express.
+    """
+    event, time = parts_of(y)
+    at = np.unique(time[event])
+    fall = -np.diff(kaplan_meier(y, np.ones(len(y)), at), prepend=1.0)
+    band = np.searchsorted(edges, at, side="left")
+    return np.array(
+        [
+            np.quantile(at[band == j], parts, weights=fall[band == j], method="inverted_cdf")
+            for j in range(len(edges) + 1)
+        ]
+    )
 
 
 def _outcomes(hazard: Floats) -> Floats:

@@ -92,7 +92,7 @@ def condensers(schema: TableSchema, epsilon: float, seed: int) -> dict:
 
 
 def external_test(X: pd.DataFrame):
-    """GBSG2 in the columns of the Rotterdam table; its grade I becomes 2, the lowest known there."""
+    """GBSG2 in the columns of the Rotterdam table; its grade I becomes 2, the lowest there."""
     frame, y = load_gbsg2()
     size = pd.cut(frame["tsize"], [0, 20, 50, np.inf], labels=["<=20", "20-50", ">50"])
     same = {
@@ -121,7 +121,7 @@ def split(name: str, seed: int):
 
 def run(name: str, epsilons: list[float], seed: int) -> list[dict]:
     warnings.simplefilter("ignore")
-    X, y, X_train, y_train, *test = split(name, seed)
+    X, _, X_train, y_train, *test = split(name, seed)
     schema = replace(declared(X), outcome=SurvivalSchema(grid=GRIDS[name]))
     task, _ = resolve_task("auto", y_train)
     estimators = models(schema, seed)
@@ -155,7 +155,9 @@ def main() -> None:
     parser.add_argument("--output", type=Path)
     args = parser.parse_args()
     jobs = (
-        delayed(run)(name, args.epsilons, seed) for seed in range(args.seeds) for name in args.tables
+        delayed(run)(name, args.epsilons, seed)
+        for seed in range(args.seeds)
+        for name in args.tables
     )
     found: list[dict] = []
     for rows in Parallel(n_jobs=args.n_jobs, return_as="generator_unordered")(jobs):
