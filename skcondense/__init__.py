@@ -12,7 +12,8 @@ from skcondense.condensers import (
     RandomCondenser,
     ZeroOrderCondenser,
 )
-from skcondense.model_selection import EventStratifiedKFold
+from skcondense.life_table import LifeTable, private_life_table
+from skcondense.model_selection import EventStratifiedKFold, event_stratified_split
 from skcondense.models import WeightedCoxPH
 from skcondense.pipeline import CondensedEstimator, CondensingSampler, Pipeline, make_pipeline
 from skcondense.privacy import PrivacyLedger, PrivacyStatement
@@ -37,6 +38,7 @@ __all__ = [
     "EventStratifiedKFold",
     "FitProgress",
     "HerdingCondenser",
+    "LifeTable",
     "Pipeline",
     "PrivacyLedger",
     "PrivacyStatement",
@@ -48,8 +50,10 @@ __all__ = [
     "TableSchema",
     "WeightedCoxPH",
     "ZeroOrderCondenser",
+    "event_stratified_split",
     "fit_weighted",
     "make_pipeline",
+    "private_life_table",
     "to_bounds",
     "to_signed_time",
 ]

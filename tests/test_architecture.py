@@ -13,7 +13,7 @@ ROOMS = [
     ["exceptions", "_threads", "_sklearn"],
     ["models", "privacy", "table"],
     ["tasks"],
-    ["private_table", "condensed_set", "callbacks"],
+    ["private_table", "condensed_set", "life_table", "callbacks"],
     ["base", "border", "private_fit"],
     ["optimizers"],
     ["condensers"],

@@ -20,7 +20,7 @@ from skcondense.table import TableBins, TableSchema
 
 __all__ = ["check_request", "measure", "shares_of"]
 
-N_NUMBER_BINS = 32
+N_NUMBER_BINS = 16
 # Wider tables are not measured pair by pair: the noise would drown every correlation.
 WIDEST = 200
 

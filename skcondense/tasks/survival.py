@@ -34,7 +34,7 @@ __all__ = ["SurvivalTask"]
 # Bands hold equally many events: few events, few bands.
 N_BANDS, MIN_EVENTS = 6, 5
 # Strata of a declared task: every one more makes counts within it noisier.
-N_STRATA = 4
+N_STRATA = 3
 # A cell's hazards are drawn towards those of the whole table by this many imaginary patients.
 SHRINKAGE = 2.0
 # Hazards of labels stay off 0 and 1, so that every outcome keeps a little weight.
@@ -161,12 +161,12 @@ class SurvivalTask(Task):
         """Stratum of each row's cell.
 
         Without epsilon censored rows form one stratum and events one per third of their times.
-        With it, cells of similar martingale residuals form four: see `informed`.
+        With it, cells of similar martingale residuals form three: see `informed`.
         """
         return self.stratum[self.cells(y)]
 
     def informed(self, counts: Floats) -> "SurvivalTask":
-        """The task with four strata of cells, as alike as can be in their martingale residuals.
+        """The task with three strata of cells, as alike as can be in their martingale residuals.
 
         Under the proportional hazards model the mean martingale residual of similar patients
         follows their log hazard, so outcomes that say the same about the risk are counted
