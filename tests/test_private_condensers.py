@@ -54,6 +54,7 @@ from skcondense.privacy import (
 )
 from skcondense.privacy.queries import GRID
 from skcondense.private_fit import replayed
+from skcondense.tasks import SurvivalTask
 
 N = 500
 COLUMNS = TableSchema(
@@ -72,6 +73,8 @@ OUTCOMES = {
     "regression": ColumnSchema(name="stay", kind="numeric", bounds=(0, 60), typical=(0, 30)),
     "survival": SurvivalSchema(grid=(30, 90, 180, 365), unit="days"),
 }
+LOSSES = SurvivalTask.loss_types
+PRIVATE_LOSSES = [name for name in LOSSES if LOSSES[name].not_private_because is None]
 BLACK_BOXES = {
     "classification": LogisticRegression(),
     "regression": Ridge(),
@@ -214,19 +217,24 @@ def harvest(kind, task, **changes):
 
 
 @pytest.mark.parametrize(
-    ("kind", "task"),
+    ("kind", "task", "changes"),
     [
-        (ClusterCondenser, "classification"),
-        (HerdingCondenser, "regression"),
-        (ZeroOrderCondenser, "classification"),
-        (ZeroOrderCondenser, "survival"),
+        (ClusterCondenser, "classification", {}),
+        (HerdingCondenser, "regression", {}),
+        (ZeroOrderCondenser, "classification", {}),
+        (ClusterCondenser, "survival", {}),
+        (HerdingCondenser, "survival", {}),
+        *((ZeroOrderCondenser, "survival", {"loss": loss}) for loss in PRIVATE_LOSSES),
     ],
 )
-def test_no_patient_moves_a_query_by_more_than_it_says(kind, task):
+def test_no_patient_moves_a_query_by_more_than_it_says(kind, task, changes):
     """Random and extreme neighbours of the private table, for every query that a fit asks."""
     other, others = make_table(40, seed=1)
     other.loc[:5, "lactate"] = [0.0, 1e9, -1e9, 20.0, np.nan, 1e-300]
-    for query, rows in harvest(kind, task):
+    others["survival"][:6] = [
+        (True, 0.0), (False, 0.0), (True, 1e300), (False, 1e300), (True, 365.0), (False, 365.0)
+    ]  # fmt: skip
+    for query, rows in harvest(kind, task, **changes):
         exact = np.vstack([query.within_reach(query.function(rows))] * 1)
         # Rows do not look at each other: alone, a row contributes what it does among others.
         few = rows.take(np.arange(0, 40, 7))
