@@ -320,7 +320,7 @@ def test_rare_levels_keep_a_prototype():
         found = condenser.condense(X, y)
         rare = np.asarray(found.X["grade"] == "anaplastic")
         assert found.sample_weight[rare].sum() == pytest.approx(10)
-        assert not found.contains_real_rows
+        assert found.real_row_matches.exact == 0
         early = np.asarray(found.y["event"] & (found.y["time"] < 5))
         ill, others = (
             np.average(early[part], weights=found.sample_weight[part]) for part in (rare, ~rare)

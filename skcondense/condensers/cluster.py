@@ -1,5 +1,6 @@
 """`ClusterCondenser`: k-means cells, each replaced by its mean row."""
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,7 +10,14 @@ from sklearn.neighbors import NearestNeighbors
 from skcondense._sklearn import HasMethods, StrOptions
 from skcondense.base import DatasetCondenser, Prototypes
 from skcondense.condensers.allocation import allocate
-from skcondense.condensers.grouping import GROUP_SIZE, check_room_for_cells, cluster, means_of
+from skcondense.condensers.grouping import (
+    GROUP_SIZE,
+    check_room_for_cells,
+    cluster,
+    means_of,
+    medoids_of,
+    with_opinion,
+)
 from skcondense.condensers.measuring import check_request, measure, shares_of
 from skcondense.condensers.private_teacher import PrivateTeacher, refuse_other_teacher
 from skcondense.condensers.rare_levels import RareLevels, with_rare_levels
@@ -47,8 +55,8 @@ class ClusterCondenser(DatasetCondenser):
     labels : {"mean", "hard", "teacher"}, default="mean"
         How a prototype is labelled. "mean": cells ignore the outcome and carry its mean as a
         soft label (for survival, an actuarial life table). "hard": cells stay within a stratum,
-        as `allocation` says, and carry its typical outcome. "teacher": cells as for "mean",
-        labelled by a teacher at their mean row.
+        as `allocation` says, and carry its typical outcome. "teacher": cells are of rows that are
+        alike and of which a teacher says alike, and carry the mean of its labels.
     teacher : estimator or list of estimators, default=None
         Fitted to encoded rows, out of fold; a list is averaged. Regressors for regression,
         classifiers otherwise. By default gradient boosting averaged with a linear model.
@@ -124,17 +132,18 @@ class ClusterCondenser(DatasetCondenser):
     def _condense(self, table: PrivateTable, rng: np.random.Generator) -> Prototypes:
         table = table.one_row_per_patient(rng)
         if self.labels == "hard":
-            cell = self._cells_within_strata(table, rng)
-        else:
-            check_room_for_cells(table, self.n_prototypes)
-            cell = cluster(table.Z, self.n_prototypes, rng, table.weight)
+            return self._hard(table, self._cells_within_strata(table, rng))
+        check_room_for_cells(table, self.n_prototypes)
+        opinion, geometry = None, table.Z
+        if self.labels == "teacher":
+            teacher = FoldTeacher.of(table, self.teacher, rng)
+            opinion = teacher.label_members(table.Z, np.arange(len(table)))
+            geometry = with_opinion(table.Z, table.task.to_free(opinion))
+        cell = cluster(geometry, self.n_prototypes, rng, table.weight)
         weight: NDArray[np.float64] = np.bincount(cell, table.weight).astype(np.float64)
         Z = table.encoder.project(means_of(table.Z, cell, table.weight))
-        if self.labels == "hard":
-            y = np.concatenate([table.task.typical(table.y[cell == k]) for k in range(len(Z))])
-            return Prototypes(table.decode(Z), np.arange(len(Z)), y, weight, {})
         found = with_rare_levels(table, Z, weight)
-        labels = self._soft_labels(table, cell, found, rng)
+        labels = _mean_labels(table, opinion, cell, found)
         labels = table.task.calibrated(
             labels, found.weight, table.task.overall(table.y, table.weight)
         )
@@ -155,12 +164,16 @@ class ClusterCondenser(DatasetCondenser):
         copula = measure(facts, oracle, shares)
         teacher = PrivateTeacher(copula, oracle, shares["residuals"], rng)
         proxy = teacher.proxy.take(np.arange(min(N_CLUSTERED, len(teacher.proxy))))
+
+        def geometry(Z: NDArray[Any]) -> NDArray[np.float64]:
+            return with_opinion(Z, proxy.task.to_free(teacher.label(Z)))
+
         if self.labels == "hard":
             cell = self._cells_within_strata(proxy, rng)
         else:
-            cell = cluster(proxy.Z, self.n_prototypes, rng)
-        Z = facts.encoder.project(means_of(proxy.Z, cell))
-        counts, noise = _count_outcomes(facts, oracle, shares["cells"], Z)
+            cell = cluster(geometry(proxy.Z), self.n_prototypes, rng)
+        Z = proxy.Z[medoids_of(geometry(proxy.Z), cell)]
+        counts, noise = _count_outcomes(facts, oracle, shares["cells"], Z, geometry)
         weight = np.maximum(counts.sum(axis=1), noise)
         # Small cells are drawn upwards by that; all together are known better.
         weight *= copula.marginals.n_rows / weight.sum()
@@ -187,33 +200,45 @@ class ClusterCondenser(DatasetCondenser):
             start += count
         return np.unique(cell, return_inverse=True)[1]
 
-    def _soft_labels(
-        self,
-        table: PrivateTable,
-        cell: NDArray[np.intp],
-        found: RareLevels,
-        rng: np.random.Generator,
-    ) -> NDArray[np.float64]:
-        if self.labels == "teacher":
-            return FoldTeacher.of(table, self.teacher, rng).label(found.Z)
-        # A row speaks for its cell, and for the rare levels that it has.
-        rows = np.flatnonzero(~np.isin(cell, list(found.rows)))
-        cell = cell[rows]
-        for seat, members in found.rows.items():
-            rows = np.append(rows, members)
-            cell = np.append(cell, np.full(len(members), seat))
-        return table.task.cell_labels(table.y[rows], table.weight[rows], cell, len(found.Z))
+    @staticmethod
+    def _hard(table: PrivateTable, cell: NDArray[np.intp]) -> Prototypes:
+        Z = table.encoder.project(means_of(table.Z, cell, table.weight))
+        y = np.concatenate([table.task.typical(table.y[cell == k]) for k in range(len(Z))])
+        weight = np.bincount(cell, table.weight).astype(np.float64)
+        return Prototypes(table.decode(Z), np.arange(len(Z)), y, weight, {})
+
+
+def _mean_labels(
+    table: PrivateTable,
+    opinion: NDArray[np.float64] | None,
+    cell: NDArray[np.intp],
+    found: RareLevels,
+) -> NDArray[np.float64]:
+    """Label of each cell: of its outcomes, or the mean of what a teacher says of its rows."""
+    # A row speaks for its cell, and for the rare levels that it has.
+    rows = np.flatnonzero(~np.isin(cell, list(found.rows)))
+    cell = cell[rows]
+    for seat, members in found.rows.items():
+        rows = np.append(rows, members)
+        cell = np.append(cell, np.full(len(members), seat))
+    if opinion is not None:
+        return means_of(opinion[rows], cell, table.weight[rows])
+    return table.task.cell_labels(table.y[rows], table.weight[rows], cell, len(found.Z))
 
 
 def _count_outcomes(
-    facts: PrivateTable, oracle: Oracle, share: float, centres: NDArray[Any]
+    facts: PrivateTable,
+    oracle: Oracle,
+    share: float,
+    centres: NDArray[Any],
+    geometry: Callable[[NDArray[Any]], NDArray[np.float64]],
 ) -> tuple[NDArray[np.float64], float]:
     """Noised count of each outcome among the rows nearest to each centre, and the noise."""
-    nearest = NearestNeighbors(n_neighbors=1).fit(centres)
+    nearest = NearestNeighbors(n_neighbors=1).fit(geometry(centres))
     n_outcomes = facts.task.n_cells
 
     def indicators(rows: PrivateTable) -> NDArray[np.float64]:
-        cell = nearest.kneighbors(rows.Z, return_distance=False)[:, 0]
+        cell = nearest.kneighbors(geometry(rows.Z), return_distance=False)[:, 0]
         out = np.zeros((len(rows), len(centres), n_outcomes))
         out[np.arange(len(rows)), cell, rows.task.cells(rows.y)] = 1
         return out.reshape(len(rows), -1)

@@ -23,12 +23,16 @@ __all__ = [
     "cluster",
     "group_means",
     "means_of",
+    "medoids_of",
     "synthetic_only",
+    "with_opinion",
 ]
 
 Matrix = NDArray[Any]
 
 GROUP_SIZE = 3
+# Weight of a teacher's opinion beside the encoded columns. Measured: docs/benchmarks.md.
+OPINION = 2.0
 
 
 def check_room_for_cells(table: PrivateTable, n_cells: int) -> None:
@@ -159,6 +163,30 @@ def means_of(
     total = np.bincount(cell, weight)
     columns = [np.bincount(cell, weight * column) / total for column in rows.T]
     return np.stack(columns, axis=1)
+
+
+def medoids_of(geometry: NDArray[Any], cell: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Position of the row nearest to the mean of each cell, of shape (n_cells,)."""
+    distance = ((geometry - means_of(geometry, cell)[cell]) ** 2).sum(axis=1)
+    order = np.lexsort((distance, cell))
+    return order[np.unique(cell[order], return_index=True)[1]]
+
+
+def with_opinion(Z: Matrix, free: NDArray[np.float64]) -> Matrix:
+    """Coordinates in which rows are near if they are alike and a teacher says alike of them.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n_rows, n_codes)
+        Encoded rows.
+    free : ndarray of shape (n_rows, n_label_columns)
+        The teacher's labels, as unconstrained numbers.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_codes + n_label_columns)
+    """
+    return np.hstack([Z, OPINION / free.shape[1] ** 0.5 * free])
 
 
 def synthetic_only(table: PrivateTable, Z: Matrix) -> NDArray[np.bool_]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
+from skcondense.condensers.grouping import cluster, medoids_of, with_opinion
 from skcondense.condensers.private_teacher import PrivateTeacher
 from skcondense.condensers.search import ZeroOrderSearch
 from skcondense.condensers.search_space import SearchSpace
@@ -33,6 +34,8 @@ Vector = NDArray[np.float64]
 N_SCORED = 2000
 # The teacher's labels, sharper and softer: logits are multiplied by these.
 SHARPNESS = (1.0, 0.8, 1.25, 1.5)
+# A candidate set is made of this part of the proxy, or of so many rows per prototype.
+PARTS_OF_PROXY, ROWS_PER_CELL = 4, 5
 # Share of the proxy's rows whose contrasts the clip norm leaves alone.
 UNCLIPPED = 0.75
 
@@ -92,7 +95,7 @@ def try_black_boxes(
 def proxy_pool(
     teacher: PrivateTeacher, counts: dict[int, int], n_sets: int, rng: np.random.Generator
 ) -> Pool:
-    """Candidate sets of proxy rows that cover the range of what the teacher says.
+    """Candidate sets of proxy rows: one of each k-means cell of a part of the proxy.
 
     Parameters
     ----------
@@ -108,23 +111,26 @@ def proxy_pool(
     Returns
     -------
     Pool
-        In each set, one row of every equal part of a stratum's rows, ordered by their labels.
+        Each row has the weight of its cell. Cells are of rows that are alike and of which the
+        teacher says alike.
     """
     proxy = teacher.proxy
     labels = teacher.label(proxy.Z)
-    free = proxy.task.to_free(labels)
-    # Labels may have several columns; their main direction orders them.
-    spread = free - free.mean(axis=0)
-    order = np.argsort(spread @ np.linalg.svd(spread, full_matrices=False)[2][0], kind="stable")
-    parts, weight = [], []
-    for stratum, count in counts.items():
-        members = order[proxy.strata[order] == stratum]
-        parts.extend(np.array_split(members, count))
-        weight.extend([proxy.weight[members].sum() / count] * count)
-    sets = np.array([[rng.choice(part) for part in parts] for _ in range(n_sets)])
-    rows = sets.ravel()
-    seats = np.arange(len(rows)).reshape(sets.shape)
-    return Pool(proxy.Z[rows], labels[rows], np.tile(weight, n_sets), seats)
+    geometry = with_opinion(proxy.Z, proxy.task.to_free(labels))
+    members, weight = [], []
+    for _ in range(n_sets):
+        for stratum, count in counts.items():
+            rows = np.flatnonzero(proxy.strata == stratum)
+            # Another part of the rows makes another set.
+            size = max(len(rows) // PARTS_OF_PROXY, min(ROWS_PER_CELL * count, len(rows)))
+            rows = rng.choice(rows, size, replace=False)
+            cell = cluster(geometry[rows], count, rng)
+            members.append(rows[medoids_of(geometry[rows], cell)])
+            share = proxy.weight[proxy.strata == stratum].sum()
+            weight.append(np.bincount(cell) * (share / len(rows)))
+    rows = np.concatenate(members)
+    seats = np.arange(len(rows)).reshape(n_sets, -1)
+    return Pool(proxy.Z[rows], labels[rows], np.concatenate(weight), seats)
 
 
 class PrivateZeroOrderSearch(ZeroOrderSearch):

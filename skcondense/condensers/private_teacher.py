@@ -15,9 +15,9 @@ Hessian H of the log loss (of the proxy, scaled to the noised number of rows) an
 
 the posterior mean is :math:`\tau^2 H (\tau^2 H H + C)^{-1} s`, where :math:`\tau^2` has the
 greatest marginal likelihood (MacKay 1992, doi:10.1162/neco.1992.4.3.415). The more noise, the
-smaller the step. The last term of C is the error of H: real rows share leaves in other numbers than proxy rows
-do, by a relative error :math:`\rho` per entry. Without it the step follows differences that only
-exist between the two.
+smaller the step. The last term of C is the error of H: real rows share leaves in other numbers than
+proxy rows do, by a relative error :math:`\rho` per entry. Without it the step follows differences
+that only exist between the two.
 """
 
 from typing import Any

@@ -13,9 +13,10 @@ from skcondense.condensers.grouping import (
     group_means,
     means_of,
     synthetic_only,
+    with_opinion,
 )
 from skcondense.condensers.random import draw_rows
-from skcondense.condensers.teacher import FoldTeacher, Teacher
+from skcondense.condensers.teacher import FoldTeacher
 from skcondense.private_table import PrivateTable
 
 __all__ = ["Pool", "make_pool"]
@@ -24,10 +25,6 @@ Matrix = NDArray[Any]
 
 # k-means for a starting set works on at most this many rows: sets are to differ anyway.
 CLUSTER_ROWS = 5000
-# Rows on which the teacher's sensitivity to each column is measured.
-SENSITIVITY_ROWS = 500
-# Weight of the teacher's opinion, in logits, beside the encoded columns.
-OPINION = 0.2
 
 
 @dataclass(frozen=True)
@@ -54,7 +51,7 @@ class Pool:
 
 def make_pool(
     table: PrivateTable,
-    teacher: Teacher,
+    teacher: FoldTeacher,
     init: str,
     counts: dict[int, int],
     n_sets: int,
@@ -66,12 +63,12 @@ def make_pool(
     ----------
     table : PrivateTable
         Real rows.
-    teacher : Teacher
+    teacher : FoldTeacher
         Labels the rows.
     init : {"mixed", "groups", "clusters", "real"}
-        Means of three neighbours around random rows; means of k-means cells in a geometry that
-        stretches the columns the teacher listens to; a third of sets from clusters and the rest
-        from groups (all from groups, where the table is too small for cells); or real rows.
+        Means of three neighbours around random rows; means of k-means cells of rows that are
+        alike and of which the teacher says alike; half of the sets each (all from groups, where
+        the table is too small for cells); or real rows.
     counts : dict of {int: int}
         Prototypes per stratum.
     n_sets : int
@@ -86,24 +83,20 @@ def make_pool(
     size = sum(counts.values())
     if init == "clusters":
         check_room_for_cells(table, size)
-    n_mixed = n_sets // 3 if len(table) >= GROUP_SIZE * size else 0
+    n_mixed = n_sets // 2 if len(table) >= GROUP_SIZE * size else 0
     n_clustered = {"mixed": n_mixed, "clusters": n_sets}.get(init, 0)
     draws = [draw_rows(table, counts, rng) for _ in range(n_sets - n_clustered)]
     parts = []
     if draws:
-        seeds = np.concatenate([rows for rows, _ in draws])
+        seeds, weight = (np.concatenate(part) for part in zip(*draws, strict=True))
         if init == "real":
-            assert isinstance(teacher, FoldTeacher)
-            parts.append((table.Z[seeds], teacher.label_real(table.Z[seeds], seeds)))
+            parts.append((table.Z[seeds], teacher.label_real(table.Z[seeds], seeds), weight))
         else:
             Z = group_means(table, seeds, table.Z)
-            parts.append((Z, teacher.label(Z)))
+            parts.append((Z, teacher.label(Z), weight))
     if n_clustered:
-        Z = _cluster_means(table, teacher, size, n_clustered, rng)
-        parts.append((Z, teacher.label(Z)))
-    Z, labels = (np.concatenate(part) for part in zip(*parts, strict=True))
-    uniform = np.full(n_clustered * size, table.weight.sum() / size)
-    weight = np.concatenate([*(weight for _, weight in draws), uniform])
+        parts.append(_cluster_means(table, teacher, size, n_clustered, rng))
+    Z, labels, weight = (np.concatenate(part) for part in zip(*parts, strict=True))
     sets = np.arange(len(Z)).reshape(n_sets, size)
     if init != "real":
         sets = _without_real_rows(sets, synthetic_only(table, Z), rng)
@@ -128,32 +121,22 @@ def _without_real_rows(
 
 def _cluster_means(
     table: PrivateTable,
-    teacher: Teacher,
+    teacher: FoldTeacher,
     n_clusters: int,
     n_sets: int,
     rng: np.random.Generator,
-) -> Matrix:
-    means = []
-    stretch = np.sqrt(_sensitivity(table, teacher, rng))
+) -> tuple[Matrix, NDArray[np.float64], NDArray[np.float64]]:
+    """Means, mean labels and weights of the cells of several clusterings, one after the other."""
+    means, labels, weights = [], [], []
     for _ in range(n_sets):
         size = min(len(table), max(CLUSTER_ROWS, 3 * n_clusters))
-        part = table.take(rng.choice(len(table), size, replace=False))
-        opinion = part.task.to_free(teacher.label(part.Z))
-        cell = cluster(np.hstack([part.Z * stretch, OPINION * opinion]), n_clusters, rng)
-        means.append(part.encoder.project(means_of(part.Z, cell)))
-    return np.concatenate(means)
-
-
-def _sensitivity(
-    table: PrivateTable, teacher: Teacher, rng: np.random.Generator
-) -> NDArray[np.float64]:
-    """How much the teacher's labels move when a column is shuffled, per code; at most 1."""
-    Z = table.Z[rng.choice(len(table), min(len(table), SENSITIVITY_ROWS), replace=False)]
-    before = table.task.to_free(teacher.label(Z))
-    moved = np.zeros(Z.shape[1])
-    for codes in table.encoder.slices:
-        shuffled = Z.copy()
-        shuffled[:, codes] = rng.permutation(Z[:, codes])
-        after = table.task.to_free(teacher.label(shuffled))
-        moved[codes] = np.sqrt(np.mean((after - before) ** 2))
-    return moved / max(moved.max(), 1e-12)
+        rows = rng.choice(len(table), size, replace=False)
+        part = table.take(rows)
+        opinion = teacher.label_members(part.Z, rows)
+        geometry = with_opinion(part.Z, part.task.to_free(opinion))
+        cell = cluster(geometry, n_clusters, rng, part.weight)
+        means.append(part.encoder.project(means_of(part.Z, cell, part.weight)))
+        labels.append(means_of(opinion, cell, part.weight))
+        weight = np.bincount(cell, part.weight)
+        weights.append(weight * (table.weight.sum() / weight.sum()))
+    return np.concatenate(means), np.concatenate(labels), np.concatenate(weights)

@@ -1,7 +1,7 @@
 """Teachers: strong models of the real rows that label prototypes, out of fold."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,17 +11,9 @@ from skcondense._threads import single_threaded
 from skcondense.exceptions import TargetError
 from skcondense.private_table import PrivateTable
 
-__all__ = ["FoldTeacher", "Teacher"]
+__all__ = ["FoldTeacher"]
 
 N_FOLDS = 5
-
-
-class Teacher(Protocol):
-    """Whatever labels synthetic rows."""
-
-    def label(self, Z: NDArray[Any]) -> NDArray[np.float64]:
-        """Labels of encoded rows, of shape (n_rows, n_label_columns)."""
-        ...
 
 
 class FoldTeacher:
@@ -85,6 +77,10 @@ class FoldTeacher:
             )
         by_fold = np.array([self._label_by(k, Z) for k in range(len(self._fitted))])
         return by_fold[self.fold[rows], np.arange(len(rows))]
+
+    def label_members(self, Z: NDArray[Any], rows: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Labels of real rows whose mean will be a label: out of fold, where there are folds."""
+        return self.label_real(Z, rows) if len(self._fitted) > 1 else self.label(Z)
 
     def _label_by(self, k: int, Z: NDArray[Any]) -> NDArray[np.float64]:
         with single_threaded():
