@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
+from skcondense.condensers.allocation import allocate
 from skcondense.condensers.grouping import cluster, medoids_of, with_opinion
 from skcondense.condensers.private_teacher import PrivateTeacher
 from skcondense.condensers.search import ZeroOrderSearch
@@ -30,12 +31,12 @@ __all__ = ["PrivateZeroOrderSearch", "proxy_pool", "soft_proxy", "try_black_boxe
 
 Vector = NDArray[np.float64]
 
-# Proxy rows on which candidate sets are compared, for free.
-N_SCORED = 2000
+# Proxy rows, counted once per outcome, on which candidate sets are compared, for free.
+N_SCORED = 8000
 # The teacher's labels, sharper and softer: logits are multiplied by these.
 SHARPNESS = (1.0, 0.8, 1.25, 1.5)
 # A candidate set is made of this part of the proxy, or of so many rows per prototype.
-PARTS_OF_PROXY, ROWS_PER_CELL = 4, 5
+PARTS_OF_PROXY, ROWS_PER_CELL = 2, 5
 # Share of the proxy's rows whose contrasts the clip norm leaves alone.
 UNCLIPPED = 0.75
 
@@ -43,8 +44,9 @@ UNCLIPPED = 0.75
 def soft_proxy(teacher: PrivateTeacher) -> PrivateTable:
     """Proxy rows, once per outcome, weighted by the teacher's labels."""
     proxy = teacher.proxy
-    part = proxy.take(np.arange(min(N_SCORED, len(proxy))))
-    return part.softened(teacher.label(part.Z))
+    labels = teacher.label(proxy.Z)
+    part = np.arange(min(N_SCORED // labels.shape[1], len(proxy)))
+    return proxy.take(part).softened(labels[part])
 
 
 def try_black_boxes(
@@ -93,7 +95,11 @@ def try_black_boxes(
 
 
 def proxy_pool(
-    teacher: PrivateTeacher, counts: dict[int, int], n_sets: int, rng: np.random.Generator
+    teacher: PrivateTeacher,
+    allocation: Any,
+    n_prototypes: int,
+    n_sets: int,
+    rng: np.random.Generator,
 ) -> Pool:
     """Candidate sets of proxy rows: one of each k-means cell of a part of the proxy.
 
@@ -101,8 +107,10 @@ def proxy_pool(
     ----------
     teacher : PrivateTeacher
         Gives the rows and their labels.
-    counts : dict of {int: int}
-        Prototypes per stratum.
+    allocation : {"balanced", "proportional"} or mapping
+        Cells lie within strata, except with "proportional": then the proxy's own shares decide.
+    n_prototypes : int
+        Members of a set.
     n_sets : int
         Number of sets.
     rng : Generator
@@ -117,17 +125,19 @@ def proxy_pool(
     proxy = teacher.proxy
     labels = teacher.label(proxy.Z)
     geometry = with_opinion(proxy.Z, proxy.task.to_free(labels))
+    whole = [(np.arange(len(proxy)), n_prototypes)]
+    if allocation != "proportional":
+        counts = allocate(allocation, n_prototypes, proxy)
+        whole = [(np.flatnonzero(proxy.strata == k), count) for k, count in counts.items()]
     members, weight = [], []
     for _ in range(n_sets):
-        for stratum, count in counts.items():
-            rows = np.flatnonzero(proxy.strata == stratum)
+        for rows, count in whole:
             # Another part of the rows makes another set.
             size = max(len(rows) // PARTS_OF_PROXY, min(ROWS_PER_CELL * count, len(rows)))
-            rows = rng.choice(rows, size, replace=False)
-            cell = cluster(geometry[rows], count, rng)
-            members.append(rows[medoids_of(geometry[rows], cell)])
-            share = proxy.weight[proxy.strata == stratum].sum()
-            weight.append(np.bincount(cell) * (share / len(rows)))
+            part = rng.choice(rows, size, replace=False)
+            cell = cluster(geometry[part], count, rng)
+            members.append(part[medoids_of(geometry[part], cell)])
+            weight.append(np.bincount(cell) * (proxy.weight[rows].sum() / len(part)))
     rows = np.concatenate(members)
     seats = np.arange(len(rows)).reshape(n_sets, -1)
     return Pool(proxy.Z[rows], labels[rows], np.concatenate(weight), seats)

@@ -307,8 +307,7 @@ class ZeroOrderCondenser(DatasetCondenser):
         if self.subsample is not None:
             # Black boxes are slow; what was asked so far is not.
             oracle.read_sample(self.subsample / copula.marginals.n_rows)
-        counts = allocate(self.allocation, self.n_prototypes, teacher.proxy)
-        pool = proxy_pool(teacher, counts, self.n_candidates, rng)
+        pool = proxy_pool(teacher, self.allocation, self.n_prototypes, self.n_candidates, rng)
         search = PrivateZeroOrderSearch(self, soft_proxy(teacher), oracle, shares, rng)
         return self._found(search, *search.run(pool), copula.marginals.overall)
 

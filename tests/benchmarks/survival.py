@@ -1,6 +1,7 @@
 """Survival: how well models trained on condensed sets rank real patients, with and without epsilon.
 
 Run: python -m tests.benchmarks.survival [--seeds 5] [--epsilons inf 4 1] [--output out.csv]
+     python -m tests.benchmarks.survival --hazard-ratios
 
 Tables of the folder that SKCONDENSE_DATA names; 30 % of the rows are held out. Models of the
 Rotterdam table are tested on another study, GBSG2 of scikit-survival. The schema plays the part of
@@ -35,8 +36,13 @@ from skcondense import (
     WeightedCoxPH,
     ZeroOrderCondenser,
 )
-from skcondense.audit import train_and_test
-from skcondense.tasks import resolve_task
+from skcondense.audit import (
+    hazard_ratios,
+    kaplan_meier_distance,
+    sign_agreement,
+    train_and_test,
+)
+from skcondense.tasks import Rows, resolve_task
 from tests.benchmarks.data import SURVIVAL, load
 from tests.benchmarks.privacy_utility import declared
 
@@ -62,7 +68,7 @@ def models(schema: TableSchema, seed: int) -> dict:
     )
     steps = {
         "cox": [StandardScaler(), WeightedCoxPH(alpha=1.0)],
-        "coxnet": [StandardScaler(), CoxnetSurvivalAnalysis(alpha_min_ratio=0.01)],
+        "coxnet": [StandardScaler(), CoxnetSurvivalAnalysis(alphas=[0.01])],
         "forest": [RandomSurvivalForest(50, min_samples_leaf=5, random_state=seed)],
         "boosting": [boosting],
         "xgboost": [xgboost],
@@ -146,6 +152,28 @@ def _row(name, seed, epsilon, method, scores, full, seconds) -> dict:
     }  # fmt: skip
 
 
+def compare_hazard_ratios(seeds: int) -> None:
+    """Cox on condensed SEER rows beside Cox on all of them."""
+    warnings.simplefilter("ignore")
+    X, y = load("seer_breast")
+    schema = replace(declared(X), outcome=SurvivalSchema(grid=GRIDS["seer_breast"]))
+    real = Rows(X, y, np.ones(len(y)))
+    for seed in range(seeds):
+        for method, condenser in condensers(schema, math.inf, seed).items():
+            found = condenser.condense(X, y)
+            condensed = Rows(found.X, found.y, found.sample_weight)
+            table = hazard_ratios(condensed, real, schema)
+            if seed == 0 and method == "zero-order":
+                print(table.round(2).to_string())
+            distance = kaplan_meier_distance(found.y, found.sample_weight, y)
+            print(
+                f"{seed} {method}: sign agreement {sign_agreement(table):.3f}, inside the real "
+                f"interval {table['inside_interval'].mean():.2f}, Kaplan-Meier distance "
+                f"{distance['largest']:.3f} at most, {distance['mean']:.3f} on average",
+                flush=True,
+            )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=5)
@@ -153,7 +181,11 @@ def main() -> None:
     parser.add_argument("--tables", nargs="+", default=list(SURVIVAL))
     parser.add_argument("--n-jobs", type=int, default=2)
     parser.add_argument("--output", type=Path)
+    parser.add_argument("--hazard-ratios", action="store_true", help="SEER only, no models")
     args = parser.parse_args()
+    if args.hazard_ratios:
+        compare_hazard_ratios(args.seeds)
+        return
     jobs = (
         delayed(run)(name, args.epsilons, seed)
         for seed in range(args.seeds)
