@@ -26,7 +26,7 @@ from skcondense.tasks import SurvivalTask, TargetContainer, resolve_task
 if TYPE_CHECKING:
     from skcondense.base import DatasetCondenser
 
-__all__ = ["read_private_table"]
+__all__ = ["check_groups", "read_private_table"]
 
 # Tables from this size on are encoded in single precision, which halves their memory; not with
 # epsilon, where precision must not depend on the number of rows.
@@ -58,11 +58,9 @@ def read_private_table(
     validate_data(condenser, X, skip_check_array=True)
     outcome = _declared_outcome(condenser)
     task, values = resolve_task(condenser.task, y, outcome)
-    if isinstance(task, SurvivalTask) and outcome is not None and condenser.epsilon is None:
-        task = task.seeing(values)
     check_consistent_length(X, values, groups)
     weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-    groups = None if groups is None else _check_groups(groups)
+    groups = None if groups is None else check_groups(groups)
     if not weight.any():
         raise ValueError("sample_weight must have at least one non-zero entry. Got zeros only.")
     if not weight.all():
@@ -72,6 +70,8 @@ def read_private_table(
         groups = None if groups is None else groups[rows]
         if outcome is None:
             task = type(task).of(values)
+    if isinstance(task, SurvivalTask) and outcome is not None and condenser.epsilon is None:
+        task = task.seeing(values)
     container = Container.of(X)
     columns = container.read(X)
     if condenser.schema is None:
@@ -98,7 +98,7 @@ def _declared_outcome(condenser: "DatasetCondenser") -> Any:
     return outcome if is_read else None
 
 
-def _check_groups(groups: Any) -> NDArray[Any]:
+def check_groups(groups: Any) -> NDArray[Any]:
     """Patients of rows; a gap would make one patient of all rows whose patient is unknown."""
     import pandas as pd
 

@@ -5,9 +5,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils import check_consistent_length
 
+from skcondense.border import check_groups
 from skcondense.exceptions import missing_extra
 from skcondense.privacy import PrivacyLedger, PrivacyStatement, PrivateOracle, SumQuery, mu_of
+from skcondense.private_fit import ledger_for
 from skcondense.table import SurvivalSchema
 from skcondense.tasks import SurvivalTask, resolve_task
 
@@ -165,11 +168,12 @@ def private_life_table(
     >>> table.survival.shape
     (4,)
     """
-    _, values = resolve_task("survival", y)
-    task, values = SurvivalTask.declared(outcome, values)
-    if ledger is None:
-        ledger = PrivacyLedger(delta=delta, neighbors=neighbors)
-    rows = _Outcomes(values, np.ones(len(values)), None if groups is None else np.asarray(groups))
+    task, values = resolve_task("survival", y, outcome)
+    assert isinstance(task, SurvivalTask)
+    check_consistent_length(values, groups)
+    groups = None if groups is None else check_groups(groups)
+    ledger = ledger_for(ledger, delta, neighbors)
+    rows = _Outcomes(values, np.ones(len(values)), groups)
     oracle = PrivateOracle(rows, mu=mu_of(epsilon, delta), ledger=ledger, by="private_life_table")
 
     def indicators(piece: _Outcomes) -> Floats:

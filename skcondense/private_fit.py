@@ -25,7 +25,7 @@ from skcondense.tasks import TargetContainer
 if TYPE_CHECKING:
     from skcondense.base import DatasetCondenser
 
-__all__ = ["check_possible", "declared_schema", "fit_privately", "replayed"]
+__all__ = ["check_possible", "declared_schema", "fit_privately", "ledger_for", "replayed"]
 
 SCHEMA_NEEDED = (
     "With epsilon nothing may be learned from the table but through noise, so its columns and its "
@@ -42,7 +42,7 @@ def fit_privately(
     """Everything after validation sees the table through a `PrivateOracle` only."""
     check_possible(condenser)
     declared_schema(condenser)
-    ledger = _ledger_of(condenser)
+    ledger = ledger_for(condenser.ledger, condenser.delta, condenser.neighbors)
     assert condenser.epsilon is not None
     mu = mu_of(condenser.epsilon, condenser.delta)
     table, target = read_private_table(condenser, X, y, sample_weight, groups)
@@ -97,15 +97,16 @@ def declared_schema(condenser: "DatasetCondenser") -> TableSchema:
     return condenser.schema
 
 
-def _ledger_of(condenser: "DatasetCondenser") -> PrivacyLedger:
-    if condenser.ledger is None:
-        return PrivacyLedger(delta=condenser.delta, neighbors=condenser.neighbors)
-    if condenser.ledger.terms.neighbors != condenser.neighbors:
+def ledger_for(ledger: PrivacyLedger | None, delta: float, neighbors: str) -> PrivacyLedger:
+    """The caller's ledger, if it counts in the same terms, or a new one in memory."""
+    if ledger is None:
+        return PrivacyLedger(delta=delta, neighbors=neighbors)
+    if ledger.terms.neighbors != neighbors:
         raise LedgerError(
-            f"The ledger counts spends for neighbors={condenser.ledger.terms.neighbors!r}. Got "
-            f"neighbors={condenser.neighbors!r}. Use the same for all fits on the same patients."
+            f"The ledger counts spends for neighbors={ledger.terms.neighbors!r}. Got "
+            f"neighbors={neighbors!r}. Use the same for all fits on the same patients."
         )
-    return condenser.ledger
+    return ledger
 
 
 def replayed(condenser: "DatasetCondenser") -> "DatasetCondenser":

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import make_pipeline as sklearn_pipeline
@@ -40,11 +41,11 @@ from skcondense import (
     private_life_table,
 )
 from skcondense.audit import kaplan_meier_distance
-from skcondense.exceptions import PrivacyLeakWarning, TargetError
+from skcondense.exceptions import LedgerError, PrivacyLeakWarning, TargetError
 from skcondense.privacy import seeded_noise
 from skcondense.tasks import Rows, SurvivalTask, loss_type, resolve_task
 from skcondense.tasks.survival_curves import kaplan_meier, survival_curves
-from skcondense.tasks.survival_losses import pseudo_observations
+from skcondense.tasks.survival_losses import CensoredBrier, pseudo_observations
 
 FRAME, Y = load_gbsg2()
 FRAME = FRAME.astype({"horTh": str, "menostat": str, "tgrade": str})
@@ -380,6 +381,124 @@ def test_life_table_of_a_private_fit_costs_nothing_more():
     assert condenser.sample_weight_.sum() == pytest.approx(N, abs=30)
     with pytest.raises(ValueError, match="with epsilon"):
         LifeTable.of(ClusterCondenser(12).fit(NUMBERS, Y))
+
+
+def test_life_table_says_nothing_in_its_errors():
+    none = outcomes((False, 3.0), (False, 4.0))
+    assert private_life_table(none, SurvivalSchema(grid=(5, 10)), epsilon=1.0).events.shape == (2,)
+    with pytest.raises(LedgerError, match="neighbors"):
+        private_life_table(
+            Y, GRID, epsilon=1.0, neighbors="replace", ledger=PrivacyLedger(neighbors="add_remove")
+        )
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        private_life_table(Y, GRID, epsilon=1.0, groups=np.zeros(5))
+    with pytest.raises(ValueError, match="missing"):
+        private_life_table(none, GRID, epsilon=1.0, groups=[1.0, np.nan])
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint16, np.float32])
+@pytest.mark.parametrize("container", ["structured", "pandas", "polars"])
+def test_times_of_any_dtype_keep_their_bands(dtype, container):
+    rng = np.random.default_rng(0)
+    time = np.minimum(np.ceil(rng.exponential(4, 2000)), 6).astype(dtype)
+    event = time < 6
+    grid = SurvivalSchema(grid=(1, 2, 3, 4, 5, 6))
+    y = np.empty(2000, dtype=[("event", bool), ("time", dtype)])
+    y["event"], y["time"] = event, time
+    if container != "structured":
+        y = {"pandas": pd.DataFrame, "polars": pl.DataFrame}[container](
+            {"event": event, "time": time}
+        )
+    X = rng.normal(size=(2000, 3))
+    condenser = ClusterCondenser(10, schema=schema_of(X, grid), random_state=0).fit(X, y)
+    found = condenser.y_condensed_
+    if container == "structured":
+        assert found.dtype == y.dtype
+    else:
+        assert list(found.dtypes) == list(y.dtypes)
+    pairs = zip(np.asarray(found["event"]), np.asarray(found["time"]), strict=True)
+    ends = np.arange(1.0, 6.0)
+    condensed = kaplan_meier(outcomes(*pairs), condenser.sample_weight_, ends)
+    real = kaplan_meier(outcomes(*zip(event, time, strict=True)), np.ones(2000), ends)
+    np.testing.assert_allclose(condensed, real, atol=0.01)
+    with seeded_noise(0):
+        table = private_life_table(y, grid, epsilon=900.0)
+    assert table.survived == pytest.approx((~event).sum(), abs=1)
+
+
+@pytest.mark.parametrize("labels", ["mean", "teacher"])
+def test_rare_events_are_not_lost(labels):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(4000, 3))
+    event = rng.random(4000) < 0.01 * np.exp(X[:, 0])
+    y = outcomes(*zip(event, np.where(event, rng.uniform(0, 1, 4000), 1.0), strict=True))
+    found = ClusterCondenser(60, labels=labels, random_state=0).condense(X, y)
+    died = found.sample_weight[found.y["event"]].sum()
+    assert died == pytest.approx(event.sum(), rel=0.05)
+
+
+def test_many_rare_levels_leave_positive_weights():
+    rng = np.random.default_rng(0)
+    columns = {f"c{k}": rng.choice(["a", "b", "c"], 1500, p=[0.4, 0.3, 0.3]) for k in range(30)}
+    rare = {f"r{k}": np.where(rng.random(1500) < 0.02, "yes", "no") for k in range(10)}
+    X = pd.DataFrame({**columns, **rare, "x": rng.normal(size=1500)})
+    found = ClusterCondenser(20, random_state=0).condense(X, (X["x"] > 0).astype(int))
+    assert (found.sample_weight > 0).all()
+    assert found.sample_weight.sum() == pytest.approx(1500)
+
+
+def test_private_brier_knows_early_exits(monkeypatch):
+    seen = []
+    original = CensoredBrier.of.__func__
+
+    def of(cls, *args):
+        seen.append(original(cls, *args))
+        return seen[-1]
+
+    monkeypatch.setattr(CensoredBrier, "of", classmethod(of))
+    black_box = sklearn_pipeline(SchemaVectorizer(SCHEMA), WeightedCoxPH(alpha=1.0))
+    ZeroOrderCondenser(
+        black_box,
+        n_prototypes=15,
+        loss="brier",
+        schema=SCHEMA,
+        epsilon=20.0,
+        n_candidates=2,
+        n_exchanges=0,
+        max_iter=0,
+        random_state=0,
+    ).fit(FRAME, Y)
+    weights = seen[-1]._weights(np.array([730.0, 1460.0, 2190.0]))
+    assert weights[-1] > 1.3
+    assert (np.diff(weights) > 0).all()
+
+
+def test_curves_of_wrapped_models_are_those_of_the_models():
+    times = np.array([300.0, 900.0, 1500.0])
+    condenser = ClusterCondenser(60, random_state=0)
+    for objective in ("survival:cox", "survival:aft"):
+        boosted = XGBRegressor(objective=objective, n_estimators=20, learning_rate=0.1)
+        wrapped = CondensedEstimator(boosted, condenser).fit(*TRAIN[:2])
+        rows = wrapped.condenser_.condensed_set_
+        trained_on = Rows(rows.X, rows.y, rows.sample_weight)
+        np.testing.assert_allclose(
+            survival_curves(wrapped, NUMBERS[400:], times, trained_on),
+            survival_curves(wrapped.estimator_, NUMBERS[400:], times, trained_on),
+        )
+    forest = RandomSurvivalForest(10, random_state=0)
+    search = GridSearchCV(forest, {"max_depth": [3]}, cv=EventStratifiedKFold(3)).fit(*TRAIN[:2])
+    np.testing.assert_allclose(
+        survival_curves(search, NUMBERS[400:], times, TRAIN),
+        survival_curves(search.best_estimator_, NUMBERS[400:], times, TRAIN),
+    )
+    # Scores may lie anywhere.
+    shifted = np.hstack([NUMBERS, np.full((N, 1), 2010.0) + NUMBERS[:, :1]])
+    cox = CoxnetSurvivalAnalysis(alphas=[0.01]).fit(shifted[:400], Y[:400])
+    cox.predict = lambda X, scores=cox.predict: scores(X) + 300.0
+    alive = survival_curves(cox, shifted[400:], times, TRAIN._replace(X=shifted[:400]))
+    assert alive[:, 1].std() > 0.05
+    little = RandomSurvivalForest(10, low_memory=True, random_state=0).fit(*TRAIN[:2])
+    assert survival_curves(little, NUMBERS[400:], times, TRAIN)[:, 1].std() > 0.05
 
 
 # Flow

@@ -45,6 +45,10 @@ TEACHER_PULL = 2.0
 class ClusterCondenser(DatasetCondenser):
     """Replace k-means cells of at least three rows by their means.
 
+    With soft labels, rare categories that no mean would show get prototypes of their own, and
+    survival labels are shifted to the life table of the whole table. With epsilon cells and
+    prototypes are of proxy rows: see the method's page.
+
     At predict time nothing is clustered: new rows pass through `transform`, their number
     unchanged.
 

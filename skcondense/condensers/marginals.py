@@ -96,9 +96,7 @@ class Marginals:
         -------
         ndarray of shape (n_prototypes, n_label_columns)
         """
-        task = self.facts.task
-        row, cell = np.divmod(np.arange(outcomes.size), task.n_cells)
-        return task.cell_labels(task.from_cells(cell), outcomes.ravel(), row, len(outcomes))
+        return self.facts.task.outcome_labels(outcomes)
 
 
 def count_outcomes(facts: PrivateTable, oracle: Oracle, share: float) -> Floats:

@@ -150,8 +150,8 @@ class PrivateZeroOrderSearch(ZeroOrderSearch):
     ----------
     settings : ZeroOrderCondenser
         Read, never written.
-    proxy : PrivateTable
-        Synthetic rows with the teacher's labels: see `soft_proxy`.
+    teacher : PrivateTeacher
+        Gives proxy rows and their labels.
     oracle : Oracle
         Answers.
     shares : dict of {str: float}
@@ -163,12 +163,13 @@ class PrivateZeroOrderSearch(ZeroOrderSearch):
     def __init__(
         self,
         settings: "ZeroOrderCondenser",
-        proxy: PrivateTable,
+        teacher: PrivateTeacher,
         oracle: Oracle,
         shares: dict[str, float],
         rng: np.random.Generator,
     ) -> None:
-        super().__init__(settings, proxy, rng)
+        # Labels know no early exits, the proxy's own outcomes do.
+        super().__init__(settings, soft_proxy(teacher), teacher.proxy, rng)
         self._oracle = oracle
         self._shares = shares
         self._bound: float | None = None

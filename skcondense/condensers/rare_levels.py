@@ -19,6 +19,8 @@ __all__ = ["RareLevels", "with_rare_levels"]
 Matrix = NDArray[Any]
 # Largest share of the prototypes that is given up for rare levels.
 SHARE = 0.2
+# Levels with more rows than so many prototypes stand for are not rare.
+RARE = 2.0
 
 
 @dataclass(frozen=True)
@@ -61,17 +63,22 @@ def with_rare_levels(table: PrivateTable, Z: Matrix, weight: NDArray[np.float64]
     real, kept = bins.of(table.Z)[:, listed], bins.of(Z)[:, listed]
     count = np.bincount(real.ravel(), minlength=len(bins))
     held = np.bincount(kept.ravel(), minlength=len(bins))
-    lost = np.flatnonzero((count >= GROUP_SIZE) & (held == 0))
+    # A level that is not rare, and in no mode, says little.
+    is_rare = (count >= GROUP_SIZE) & (count <= RARE * len(table) / len(Z))
+    lost = np.flatnonzero(is_rare & (held == 0))
     # The most frequent of the lost levels come first, if there are too many.
-    lost = lost[np.argsort(-count[lost], kind="stable")][: int(SHARE * len(Z))]
+    lost = lost[np.argsort(-count[lost], kind="stable")]
+    free = np.ones(len(table), dtype=bool)
     Z, weight = Z.copy(), weight.copy()
     found: dict[int, NDArray[np.intp]] = {}
     for level in lost:
-        rows = np.flatnonzero((real == level).any(axis=1))
+        # A row speaks for one level, so that the weights of new prototypes add up.
+        rows = np.flatnonzero((real == level).any(axis=1) & free)
         # A prototype that alone holds some level, or is new, stays.
         alone = (held[kept] == 1).any(axis=1)
         alone[list(found)] = True
-        if held[level] or alone.all():
+        is_full = len(found) + 1 > SHARE * len(Z)
+        if held[level] or alone.all() or is_full or len(rows) < GROUP_SIZE:
             continue
         seat = int(np.where(alone, np.inf, weight).argmin())
         Z[seat] = table.encoder.project(
@@ -82,6 +89,7 @@ def with_rare_levels(table: PrivateTable, Z: Matrix, weight: NDArray[np.float64]
         np.add.at(held, kept[seat], 1)
         weight[seat] = table.weight[rows].sum()
         found[seat] = rows
+        free[rows] = False
     seats = np.array(list(found), dtype=np.intp)
     others = np.setdiff1d(np.arange(len(Z)), seats)
     weight[others] *= (table.weight.sum() - weight[seats].sum()) / weight[others].sum()

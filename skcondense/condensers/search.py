@@ -46,7 +46,9 @@ class ZeroOrderSearch:
     settings : ZeroOrderCondenser
         Read, never written.
     table : PrivateTable
-        Real rows.
+        Rows to score candidates on: the real ones, or proxy rows.
+    background : PrivateTable
+        Rows that losses compare with or estimate censoring from.
     rng : Generator
         Source of randomness.
 
@@ -59,7 +61,11 @@ class ZeroOrderSearch:
     """
 
     def __init__(
-        self, settings: "ZeroOrderCondenser", table: PrivateTable, rng: np.random.Generator
+        self,
+        settings: "ZeroOrderCondenser",
+        table: PrivateTable,
+        background: PrivateTable,
+        rng: np.random.Generator,
     ) -> None:
         black_boxes = settings.estimator
         seed = int(rng.integers(2**31 - 1))
@@ -74,7 +80,7 @@ class ZeroOrderSearch:
             self._parallel,
             settings._loss_type(table.task).of(
                 table.task,
-                Rows(table.X, table.y, table.weight),
+                Rows(background.X, background.y, background.weight),
                 np.random.default_rng(seed),
             ),
             seed,

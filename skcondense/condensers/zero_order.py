@@ -13,7 +13,6 @@ from skcondense.condensers.measuring import check_request, measure, shares_of
 from skcondense.condensers.private_search import (
     PrivateZeroOrderSearch,
     proxy_pool,
-    soft_proxy,
     try_black_boxes,
 )
 from skcondense.condensers.private_teacher import N_ROWS, PrivateTeacher, refuse_other_teacher
@@ -66,7 +65,8 @@ class ZeroOrderCondenser(DatasetCondenser):
         "two-point" for random-direction gradients, "random" for random search, or the name of a
         nevergrad optimiser such as "CMA" or "DE".
     init : {"mixed", "groups", "clusters", "real"}, default="mixed"
-        Candidate sets: means of three neighbours, means of clusters, both, or real rows.
+        Candidate sets: half of each of the next two, means of three neighbours, means of k-means
+        cells in which a teacher says alike, or real rows. Not used with epsilon.
     n_candidates : int, default=30
         Number of candidate sets.
     n_exchanges : int, default=30
@@ -92,9 +92,9 @@ class ZeroOrderCondenser(DatasetCondenser):
         proportion to their weights, or ignore weights.
     loss : str, default="auto"
         What the black boxes are scored by on real rows: "log_loss" for classification,
-        "squared_error" for regression; for survival "discrete_hazard", "full_likelihood",
-        "concordance", "brier", and without epsilon "partial_likelihood" and
-        "pseudo_observations". "auto" is the first of these.
+        "squared_error" for regression; for survival "concordance", "discrete_hazard",
+        "full_likelihood", "brier", and without epsilon "partial_likelihood" and
+        "pseudo_observations". "auto" is the task's first.
     teacher : estimator or list of estimators, default=None
         Labels candidate rows; fitted to encoded rows, out of fold; a list is averaged.
         Regressors for regression, classifiers otherwise. By default gradient boosting averaged
@@ -262,7 +262,7 @@ class ZeroOrderCondenser(DatasetCondenser):
         source = table if self.init == "real" else table.one_row_per_patient(rng)
         counts = allocate(self.allocation, self.n_prototypes, source)
         pool = make_pool(source, teacher, self.init, counts, self.n_candidates, rng)
-        search = ZeroOrderSearch(self, table, rng)
+        search = ZeroOrderSearch(self, table, table, rng)
         Z, labels, weight = search.run(pool)
         if self.init != "real":
             found = with_rare_levels(source, Z, weight)
@@ -308,7 +308,7 @@ class ZeroOrderCondenser(DatasetCondenser):
             # Black boxes are slow; what was asked so far is not.
             oracle.read_sample(self.subsample / copula.marginals.n_rows)
         pool = proxy_pool(teacher, self.allocation, self.n_prototypes, self.n_candidates, rng)
-        search = PrivateZeroOrderSearch(self, soft_proxy(teacher), oracle, shares, rng)
+        search = PrivateZeroOrderSearch(self, teacher, oracle, shares, rng)
         return self._found(search, *search.run(pool), copula.marginals.overall)
 
     def _loss_type(self, task: Task) -> type[Loss]:

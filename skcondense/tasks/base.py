@@ -133,6 +133,17 @@ class Task(ABC):
         """
         return labels
 
+    def outcome_labels(self, outcomes: Floats) -> Floats:
+        """Labels of prototypes with given outcomes; each depends on its own row only.
+
+        Parameters
+        ----------
+        outcomes : ndarray of shape (n_prototypes, n_cells)
+            Counts or probabilities of the outcome cells.
+        """
+        row, cell = np.divmod(np.arange(outcomes.size), self.n_cells)
+        return self.cell_labels(self.from_cells(cell), outcomes.ravel(), row, len(outcomes))
+
     @abstractmethod
     def deliver(self, labels: Floats, weight: Floats) -> tuple[Integers, NDArray[Any], Floats]:
         """Turn labels into weighted rows.
@@ -176,7 +187,9 @@ class Task(ABC):
         """The metric people report for this task; greater is better."""
 
 
-def weighted_rows(shares: Floats, weight: Floats) -> tuple[Integers, Integers, Floats]:
+def weighted_rows(
+    shares: Floats, weight: Floats, negligible: float = NEGLIGIBLE
+) -> tuple[Integers, Integers, Floats]:
     """Split each prototype's weight over its outcomes.
 
     Parameters
@@ -185,6 +198,8 @@ def weighted_rows(shares: Floats, weight: Floats) -> tuple[Integers, Integers, F
         Probability of each outcome.
     weight : ndarray of shape (n_prototypes,)
         Weight of each prototype.
+    negligible : float, default=0.005
+        Smaller shares are left out.
 
     Returns
     -------
@@ -193,10 +208,10 @@ def weighted_rows(shares: Floats, weight: Floats) -> tuple[Integers, Integers, F
     row_weight : ndarray of shape (n_rows,)
         Sums to the sum of `weight`.
     """
-    keep = shares >= NEGLIGIBLE
+    keep = shares >= negligible
     # No outcome may vanish from the whole set: estimators would not learn that it exists.
     keep[shares.argmax(axis=0), np.arange(shares.shape[1])] = True
-    kept = np.where(keep, np.maximum(shares, NEGLIGIBLE / 10), 0.0)
+    kept = np.where(keep, np.maximum(shares, negligible / 10), 0.0)
     kept /= kept.sum(axis=1, keepdims=True)
     prototype, outcome = np.nonzero(keep)
     return prototype, outcome, kept[prototype, outcome] * weight[prototype]

@@ -39,6 +39,8 @@ N_STRATA = 3
 SHRINKAGE = 2.0
 # Hazards of labels stay off 0 and 1, so that every outcome keeps a little weight.
 FLOOR = 1e-3
+# Delivered rows with a smaller share of their prototype are left out.
+NEGLIGIBLE = 1e-6
 # Parts of the last band, by their middles.
 N_LATE = 4
 _MIDDLES = (np.arange(N_LATE) + 0.5) / N_LATE
@@ -198,6 +200,16 @@ class SurvivalTask(Task):
         pull = SHRINKAGE * weight.mean()
         return _outcomes((events + pull * overall) / (exposed + pull))
 
+    def outcome_labels(self, outcomes: Floats) -> Floats:
+        """Actuarial life table of each row, without a look at the others."""
+        y = self.from_cells(np.arange(self.n_cells))
+        events, exposed = self._life_table(
+            y, np.ones(self.n_cells), np.arange(self.n_cells), self.n_cells
+        )
+        at_risk = outcomes @ exposed
+        tiny = 1e-9 * outcomes.sum(axis=1, keepdims=True)
+        return _outcomes(outcomes @ events / np.maximum(at_risk, tiny))
+
     def _life_table(
         self, y: NDArray[Any], weight: Floats, cell: Integers, n_cells: int
     ) -> tuple[Floats, Floats]:
@@ -247,7 +259,8 @@ class SurvivalTask(Task):
         return self.from_free(free)
 
     def deliver(self, labels: Floats, weight: Floats) -> tuple[Integers, NDArray[Any], Floats]:
-        prototype, outcome, row_weight = weighted_rows(labels, weight)
+        # Few die in any one band: what is negligible of a class is not so here.
+        prototype, outcome, row_weight = weighted_rows(labels, weight, NEGLIGIBLE)
         # Who dies in the last band, often a long one, does so at several times.
         parts = np.where(outcome == self.n_bands - 1, len(self.late), 1)
         row = np.repeat(np.arange(len(outcome)), parts)

@@ -7,7 +7,13 @@ from numpy.typing import NDArray
 from scipy.stats import gumbel_l, logistic, norm
 
 from skcondense.tasks.losses import Rows
-from skcondense.tasks.xgboost_survival import is_survival, last_step, predicts_time, risk_score
+from skcondense.tasks.xgboost_survival import (
+    innermost,
+    is_survival,
+    last_step,
+    predicts_time,
+    risk_score,
+)
 
 __all__ = ["kaplan_meier", "parts_of", "survival_curves"]
 
@@ -48,13 +54,18 @@ def survival_curves(fitted: Any, X: Any, times: Floats, trained_on: Rows) -> Flo
     Breslow (1974), Covariance analysis of censored survival data, Biometrics 30(1),
     doi:10.2307/2529620.
     """
-    last = last_step(fitted)
+    # A search predicts with its best estimator, which says more than the search does.
+    fitted = getattr(fitted, "best_estimator_", fitted)
+    last = innermost(fitted)
     if is_survival(last) and last.objective == "survival:aft":
         return _accelerated(fitted, X, times)
     if _has_curves(fitted):
         return _own_curves(fitted, X, times)
-    hazard = _baseline_hazard(_log_hazard_ratio(fitted, trained_on.X), trained_on, times)
-    return np.exp(-np.exp(_log_hazard_ratio(fitted, X))[:, np.newaxis] * hazard)
+    own = _log_hazard_ratio(fitted, trained_on.X)
+    centre = np.average(own, weights=trained_on.weight)
+    hazard = _baseline_hazard(_within_reach(own - centre), trained_on, times)
+    score = _within_reach(_log_hazard_ratio(fitted, X) - centre)
+    return np.exp(-np.exp(score)[:, np.newaxis] * hazard)
 
 
 def kaplan_meier(y: NDArray[Any], weight: Floats, times: Floats) -> Floats:
@@ -113,17 +124,23 @@ def _log_hazard_ratio(fitted: Any, X: Any) -> Floats:
     score = risk_score(fitted, X)
     if predicts_time(fitted):
         score = -np.log(np.maximum(-score, 1e-30))
-    elif is_survival(last_step(fitted)):
-        # XGBoost's Cox models predict the hazard ratio itself.
+    elif is_survival(innermost(fitted)) or getattr(innermost(fitted), "low_memory", False):
+        # XGBoost's Cox models predict the hazard ratio itself, forests a cumulative hazard.
         score = np.log(np.maximum(score, 1e-30))
+    return score
+
+
+def _within_reach(score: Floats) -> Floats:
     return np.clip(score, -LARGEST_SCORE, LARGEST_SCORE)
 
 
 def _has_curves(fitted: Any) -> bool:
-    last = last_step(fitted)
+    last = innermost(fitted)
     # scikit-survival's Coxnet without a baseline, and its boosting of times, offer the method and
     # refuse to serve. Its boosting of Cox models estimates a baseline without the weights.
+    # Trees with little memory keep none.
     has_baseline = getattr(last, "fit_baseline_model", True) and not predicts_time(fitted)
+    has_baseline = has_baseline and not getattr(last, "low_memory", False)
     ignores_weights = type(last).__module__.startswith("sksurv.ensemble.boosting")
     return has_baseline and not ignores_weights and hasattr(fitted, "predict_survival_function")
 
@@ -140,7 +157,7 @@ def _own_curves(fitted: Any, X: Any, times: Floats) -> Floats:
 
 
 def _accelerated(fitted: Any, X: Any, times: Floats) -> Floats:
-    last = last_step(fitted)
+    last = innermost(fitted)
     given = last.get_xgb_params()
     noise = AFT_NOISE[given.get("aft_loss_distribution") or "normal"]
     scale = float(given.get("aft_loss_distribution_scale") or 1.0)

@@ -59,16 +59,17 @@ class TargetContainer:
         """Put outcomes into a container like the one that came in."""
         if is_frame(self.template):
             frame = nw.from_native(self.template, eager_only=True)
-            fields = dict(zip(_event_time_columns(frame), values.dtype.names or (), strict=True))
             return frame.select(
                 nw.new_series(
-                    name, values[fields[name]].tolist(), backend=frame.implementation
+                    name,
+                    _times(values[name], dtype.is_integer()).tolist(),
+                    backend=frame.implementation,
                 ).cast(dtype)
                 for name, dtype in frame.schema.items()
             ).to_native()
         series = _as_series(self.template)
         if series is None:
-            return values
+            return self._structured(values) if values.dtype.names else values
         if series.dtype.is_integer() and values.dtype.kind == "f":
             # A mean of whole numbers: the nearest one.
             values = np.rint(values).astype(np.int64)
@@ -78,6 +79,12 @@ class TargetContainer:
         return nw.new_series(
             series.name, values.tolist(), dtype=series.dtype, backend=series.implementation
         ).to_native()
+
+    def _structured(self, values: NDArray[Any]) -> NDArray[Any]:
+        out = np.empty(len(values), dtype=self.template.dtype)
+        for name in values.dtype.names or ():
+            out[name] = _times(values[name], self.template.dtype[name].kind in "iu")
+        return out
 
 
 def resolve_task(task: str, y: Any, outcome: Any = None) -> tuple[Task, NDArray[Any]]:
@@ -102,10 +109,11 @@ def resolve_task(task: str, y: Any, outcome: Any = None) -> tuple[Task, NDArray[
     """
     if outcome is not None:
         task = _declared_name(task, outcome)
+        y = _event_first(y, outcome)
         _check_categories(y, outcome)
         return DECLARED[task].declared(outcome, _working_form(task, y))
     if _is_event_time_frame(y):
-        y = _structured_from_frame(nw.from_native(y, eager_only=True))
+        y = _structured(y)
     names = getattr(getattr(y, "dtype", None), "names", None)
     if names is not None or task == "survival":
         if task not in ("auto", "survival"):
@@ -119,6 +127,15 @@ def resolve_task(task: str, y: Any, outcome: Any = None) -> tuple[Task, NDArray[
         return ClassificationTask.of(values), values
     values = _as_floats(values)
     return RegressionTask.of(values), values
+
+
+def _event_first(y: Any, outcome: Any) -> Any:
+    """A frame of the declared event and time columns, in this order; anything else as it is."""
+    if not isinstance(outcome, SurvivalSchema) or not _is_event_time_frame(y):
+        return y
+    frame = nw.from_native(y, eager_only=True)
+    names = [outcome.event, outcome.time]
+    return frame.select(names).to_native() if set(frame.columns) == set(names) else y
 
 
 def _declared_name(task: str, outcome: Any) -> str:
@@ -171,7 +188,8 @@ def _structured(y: Any) -> NDArray[Any]:
         return _structured_from_frame(nw.from_native(y, eager_only=True))
     y = np.asarray(y)
     names = y.dtype.names
-    if names is None or len(names) != 2 or y.dtype[0].kind not in "biu":
+    kinds = [y.dtype[name].kind for name in names or ()]
+    if names is None or len(names) != 2 or kinds[0] not in "biu" or kinds[1] not in "fiu":
         raise TargetError(
             "A survival outcome must be a structured array with an event indicator (bool) and a "
             "time (float), or a frame with these two columns. Got dtype "
@@ -182,7 +200,16 @@ def _structured(y: Any) -> NDArray[Any]:
             f"The event field {names[0]!r} must be True/False or 0/1. "
             "Recode it: 1 where the event was observed, 0 where the row was censored."
         )
-    return y
+    # Times in single precision or whole numbers would be misread at the ends of bands.
+    out = np.empty(len(y), dtype=[(names[0], bool), (names[1], np.float64)])
+    for name in names:
+        out[name] = y[name]
+    return out
+
+
+def _times(values: NDArray[Any], whole: bool) -> NDArray[Any]:
+    """Times for a column of whole numbers: up, since bands are closed at their ends."""
+    return np.ceil(values) if whole and values.dtype.kind == "f" else values
 
 
 def _structured_from_frame(frame: Any) -> NDArray[Any]:

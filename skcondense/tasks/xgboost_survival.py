@@ -8,6 +8,7 @@ from sklearn.pipeline import Pipeline
 
 __all__ = [
     "fit",
+    "innermost",
     "is_survival",
     "last_step",
     "predicts_time",
@@ -29,7 +30,7 @@ def to_signed_time(y: NDArray[Any]) -> NDArray[np.float64]:
     -------
     ndarray of shape (n_rows,)
     """
-    event, time = (y[field] for field in y.dtype.names or ())
+    event, time = _parts(y)
     return np.where(event, time, -time)
 
 
@@ -46,8 +47,16 @@ def to_bounds(y: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]
     lower, upper : ndarrays of shape (n_rows,)
         Equal for events; the upper bound of a censored time is infinite.
     """
+    event, time = _parts(y)
+    return time, np.where(event, time, np.inf)
+
+
+def _parts(y: NDArray[Any]) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Events and times; XGBoost has no sign and no logarithm for a time of zero."""
     event, time = (y[field] for field in y.dtype.names or ())
-    return time.astype(np.float64), np.where(event, time, np.inf)
+    time = time.astype(np.float64)
+    smallest = time[time > 0].min(initial=np.inf)
+    return event.astype(bool), np.where(time > 0, time, min(smallest, 2.0) / 2)
 
 
 def is_survival(estimator: Any) -> bool:
@@ -108,12 +117,20 @@ def risk_score(estimator: Any, X: Any) -> NDArray[np.float64]:
     return -predicted if predicts_time(estimator) else predicted
 
 
+def innermost(estimator: Any) -> Any:
+    """What predicts in the end: the last step of Pipelines, the inner one of meta-estimators."""
+    last = last_step(estimator)
+    # An ensemble's `estimator_` is the pattern of its members, not what predicts.
+    while hasattr(last, "best_estimator_") or (
+        hasattr(last, "estimator_") and not hasattr(last, "estimators_")
+    ):
+        last = last_step(getattr(last, "best_estimator_", None) or last.estimator_)
+    return last
+
+
 def predicts_time(estimator: Any) -> bool:
     """Whether predictions are survival times, so that greater means a later event."""
-    last = last_step(estimator)
-    while hasattr(last, "estimator_") or hasattr(last, "best_estimator_"):
-        # A meta-estimator predicts what its inner estimator predicts.
-        last = last_step(getattr(last, "best_estimator_", None) or last.estimator_)
+    last = innermost(estimator)
     if is_survival(last):
         return bool(last.objective == "survival:aft")
     # scikit-survival's own scorers read the same attribute.
