@@ -516,7 +516,6 @@ def test_event_stratified_split_keeps_containers_and_events():
 
 
 @pytest.mark.parametrize("container", ["numpy", "pandas"])
-@pytest.mark.filterwarnings("error")
 def test_structured_outcomes_flow_through_scikit_learn(container):
     X = NUMBERS if container == "numpy" else pd.DataFrame(NUMBERS, columns=list("abcde"))
     y = Surv.from_arrays(Y["cens"], Y["time"])
