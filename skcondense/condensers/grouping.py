@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 from sklearn.neighbors import NearestNeighbors
 
-from skcondense.private_table import EXACT, PrivateTable
+from skcondense.private_table import EXACT, ROUNDED, PrivateTable
 
 __all__ = [
     "GROUP_SIZE",
@@ -190,9 +190,13 @@ def with_opinion(Z: Matrix, free: NDArray[np.float64]) -> Matrix:
 
 
 def synthetic_only(table: PrivateTable, Z: Matrix) -> NDArray[np.bool_]:
-    """Which rows coincide with no real row; all, where hardly any other row exists.
+    """Which rows coincide with no real row, after rounding too where enough others remain.
 
-    In a table of a few binary columns every legal row is somebody's row.
+    All, where hardly any other row exists: in a table of a few binary columns every legal row is
+    somebody's row.
     """
-    free = ~table.matches(Z, EXACT)
-    return free if free.mean() > 0.5 else np.ones(len(Z), dtype=bool)
+    for precision in (ROUNDED, EXACT):
+        free = ~table.matches(Z, precision)
+        if free.mean() > 0.5:
+            return free
+    return np.ones(len(Z), dtype=bool)
