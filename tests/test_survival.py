@@ -427,11 +427,12 @@ def test_times_of_any_dtype_keep_their_bands(dtype, container):
 
 
 @pytest.mark.parametrize("labels", ["mean", "teacher"])
-def test_rare_events_are_not_lost(labels):
+@pytest.mark.parametrize("share", [0.01, 0.003])
+def test_rare_events_are_neither_lost_nor_made_up(labels, share):
     rng = np.random.default_rng(0)
-    X = rng.normal(size=(4000, 3))
-    event = rng.random(4000) < 0.01 * np.exp(X[:, 0])
-    y = outcomes(*zip(event, np.where(event, rng.uniform(0, 1, 4000), 1.0), strict=True))
+    X = rng.normal(size=(6000, 3))
+    event = rng.random(6000) < share * np.exp(X[:, 0])
+    y = outcomes(*zip(event, np.where(event, rng.uniform(0, 1, 6000), 1.0), strict=True))
     found = ClusterCondenser(60, labels=labels, random_state=0).condense(X, y)
     died = found.sample_weight[found.y["event"]].sum()
     assert died == pytest.approx(event.sum(), rel=0.05)

@@ -162,8 +162,10 @@ class SurvivalTask(Task):
     def strata(self, y: NDArray[Any]) -> Integers:
         """Stratum of each row's cell.
 
-        Without epsilon censored rows form one stratum and events one per third of their times.
-        With it, cells of similar martingale residuals form three: see `informed`.
+        Without a declared grid censored rows form one stratum and events one per third of their
+        times.
+        With one, cells of similar martingale residuals form three: see
+        `informed`.
         """
         return self.stratum[self.cells(y)]
 
@@ -250,8 +252,8 @@ class SurvivalTask(Task):
         One number is added to a band's logits: the order of the prototypes stays.
         """
         alive = weight.astype(np.float64)
-        free, goals = self.to_free(labels), self.to_free(overall[np.newaxis])[0]
-        for k, goal in enumerate(expit(goals)):
+        free = self.to_free(labels)
+        for k, goal in enumerate(_hazards(overall[np.newaxis])[0]):
             shift = np.linspace(-SHIFT, SHIFT, 1001)
             hazard = alive @ expit(np.add.outer(free[:, k], shift)) / alive.sum()
             free[:, k] += np.interp(goal, hazard, shift)
@@ -273,8 +275,7 @@ class SurvivalTask(Task):
 
     def to_free(self, labels: Floats) -> Floats:
         """Logits of the discrete hazards."""
-        alive = 1 - np.cumsum(labels, axis=1)[:, :-1] + labels[:, :-1]
-        hazard = np.clip(labels[:, :-1] / np.maximum(alive, FLOOR), FLOOR, 1 - FLOOR)
+        hazard = np.clip(_hazards(labels), FLOOR, 1 - FLOOR)
         return np.log(hazard / (1 - hazard))
 
     def from_free(self, free: Floats) -> Floats:
@@ -335,6 +336,12 @@ def _times_within_bands(y: NDArray[Any], edges: Floats, parts: Floats) -> Floats
             for j in range(len(edges) + 1)
         ]
     )
+
+
+def _hazards(labels: Floats) -> Floats:
+    """Discrete hazard of each band, from probabilities of an event in each and of none."""
+    alive = 1 - np.cumsum(labels, axis=1)[:, :-1] + labels[:, :-1]
+    return np.asarray(labels[:, :-1] / np.maximum(alive, FLOOR))
 
 
 def _outcomes(hazard: Floats) -> Floats:
