@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from sklearn.utils import check_consistent_length
 
 from skcondense.border import check_groups
-from skcondense.exceptions import missing_extra
 from skcondense.privacy import PrivacyLedger, PrivacyStatement, PrivateOracle, SumQuery, mu_of
 from skcondense.private_fit import ledger_for
 from skcondense.table import SurvivalSchema
@@ -103,10 +102,8 @@ class LifeTable:
         -------
         DataFrame with columns start, end, events, left, at_risk and survival
         """
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise missing_extra("A life table as a frame", "pandas", "table") from error
+        import pandas as pd
+
         return pd.DataFrame(
             {
                 "start": np.append(0.0, self.ends[:-1]),

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import make_pipeline as sklearn_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -70,6 +71,13 @@ SCHEMA = schema_of(FRAME)
 def loss_of(name, rows=TRAIN, task=None):
     task = task or resolve_task("survival", rows.y)[0]
     return loss_type(task, name).of(task, rows, np.random.default_rng(0))
+
+
+def short_search(columns, **settings):
+    """A short search with Cox regression as black box."""
+    cox = sklearn_pipeline(SchemaVectorizer(columns), StandardScaler(), WeightedCoxPH(alpha=1.0))
+    short = {"n_prototypes": 15, "n_candidates": 3, "n_exchanges": 2, "n_directions": 2}
+    return ZeroOrderCondenser(cox, random_state=0, **short, **settings)
 
 
 class Curve:
@@ -237,8 +245,7 @@ def test_private_losses_look_at_one_patient_and_the_others_do_not(name):
 @pytest.mark.parametrize("name", sorted(set(LOSSES) - set(PRIVATE)))
 def test_unsound_losses_are_refused_before_anything_is_spent(name):
     ledger = PrivacyLedger()
-    black_box = sklearn_pipeline(SchemaVectorizer(SCHEMA), WeightedCoxPH(alpha=1.0))
-    condenser = ZeroOrderCondenser(black_box, loss=name, schema=SCHEMA, epsilon=1, ledger=ledger)
+    condenser = short_search(SCHEMA, loss=name, schema=SCHEMA, epsilon=1, ledger=ledger)
     with pytest.raises(ValueError, match=r"cannot be used with epsilon: .*patient"):
         condenser.fit(FRAME, Y)
     assert not ledger.spends
@@ -309,14 +316,7 @@ def test_rare_levels_keep_a_prototype():
     for condenser in (
         ClusterCondenser(15, random_state=0),
         ClusterCondenser(15, labels="teacher", random_state=0),
-        ZeroOrderCondenser(
-            sklearn_pipeline(SchemaVectorizer(schema_of(X, None)), WeightedCoxPH(alpha=1.0)),
-            n_prototypes=15,
-            n_candidates=3,
-            n_exchanges=2,
-            max_iter=2,
-            random_state=0,
-        ),
+        short_search(schema_of(X, None), max_iter=2),
     ):
         found = condenser.condense(X, y)
         rare = np.asarray(found.X["grade"] == "anaplastic")
@@ -457,18 +457,7 @@ def test_private_brier_knows_early_exits(monkeypatch):
         return seen[-1]
 
     monkeypatch.setattr(CensoredBrier, "of", classmethod(of))
-    black_box = sklearn_pipeline(SchemaVectorizer(SCHEMA), WeightedCoxPH(alpha=1.0))
-    ZeroOrderCondenser(
-        black_box,
-        n_prototypes=15,
-        loss="brier",
-        schema=SCHEMA,
-        epsilon=20.0,
-        n_candidates=2,
-        n_exchanges=0,
-        max_iter=0,
-        random_state=0,
-    ).fit(FRAME, Y)
+    short_search(SCHEMA, loss="brier", schema=SCHEMA, epsilon=20.0, max_iter=0).fit(FRAME, Y)
     weights = seen[-1]._weights(np.array([730.0, 1460.0, 2190.0]))
     assert weights[-1] > 1.3
     assert (np.diff(weights) > 0).all()
@@ -538,21 +527,9 @@ def test_structured_outcomes_flow_through_scikit_learn(container):
 
 @pytest.mark.parametrize("name", PRIVATE)
 def test_a_private_search_with_any_sound_loss_learns(name):
-    black_box = sklearn_pipeline(SchemaVectorizer(SCHEMA), StandardScaler(), WeightedCoxPH(1.0))
-    condenser = ZeroOrderCondenser(
-        black_box,
-        n_prototypes=15,
-        loss=name,
-        schema=SCHEMA,
-        epsilon=20.0,
-        n_candidates=3,
-        n_exchanges=2,
-        max_iter=3,
-        n_directions=2,
-        random_state=0,
-    )
+    condenser = short_search(SCHEMA, loss=name, schema=SCHEMA, epsilon=20.0, max_iter=3)
     found = condenser.condense(FRAME, Y)
-    fitted = fit_weighted(black_box, found.X, found.y, found.sample_weight)
+    fitted = fit_weighted(clone(condenser.estimator), found.X, found.y, found.sample_weight)
     score = concordance_index_censored(Y["cens"], Y["time"], fitted.predict(FRAME))[0]
     assert score > 0.6
     distance = kaplan_meier_distance(found.y, found.sample_weight, Y, until=2190.0)

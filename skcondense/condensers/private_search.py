@@ -125,13 +125,13 @@ def proxy_pool(
     proxy = teacher.proxy
     labels = teacher.label(proxy.Z)
     geometry = with_opinion(proxy.Z, proxy.task.to_free(labels))
-    whole = [(np.arange(len(proxy)), n_prototypes)]
+    blocks = [(np.arange(len(proxy)), n_prototypes)]
     if allocation != "proportional":
         counts = allocate(allocation, n_prototypes, proxy)
-        whole = [(np.flatnonzero(proxy.strata == k), count) for k, count in counts.items()]
+        blocks = [(np.flatnonzero(proxy.strata == k), count) for k, count in counts.items()]
     members, weight = [], []
     for _ in range(n_sets):
-        for rows, count in whole:
+        for rows, count in blocks:
             # Another part of the rows makes another set.
             size = max(len(rows) // PARTS_OF_PROXY, min(ROWS_PER_CELL * count, len(rows)))
             part = rng.choice(rows, size, replace=False)

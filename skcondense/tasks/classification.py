@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,21 +26,8 @@ CLIP = 0.02
 FLOOR = 1e-3
 
 
-@dataclass(frozen=True)
 class LogLoss(Loss):
-    """Log loss of clipped probabilities, in [-log(0.98), -log(0.02)].
-
-    Parameters
-    ----------
-    task : ClassificationTask
-        Knows the classes.
-    """
-
-    task: "ClassificationTask"
-
-    @classmethod
-    def of(cls, task: Any, background: Rows, rng: np.random.Generator) -> Self:
-        return cls(task)
+    """Log loss of clipped probabilities, in [-log(0.98), -log(0.02)]."""
 
     @property
     def largest(self) -> float:
@@ -48,7 +35,7 @@ class LogLoss(Loss):
 
     def __call__(self, fitted: Any, X: Any, y: NDArray[Any], trained_on: Rows) -> Floats:
         own = self.task.predict(fitted, X)[np.arange(len(y)), self.task.strata(y)]
-        return -np.log(np.clip(own, CLIP, 1 - CLIP))
+        return np.asarray(-np.log(np.clip(own, CLIP, 1 - CLIP)))
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """What a black box is scored by on private rows: a bounded loss per row."""
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -32,8 +33,14 @@ class Rows(NamedTuple):
     weight: Floats
 
 
+@dataclass(frozen=True)
 class Loss(ABC):
     """Loss of a fitted black box on each of some rows.
+
+    Parameters
+    ----------
+    task : Task
+        What the outcome is.
 
     Attributes
     ----------
@@ -42,10 +49,10 @@ class Loss(ABC):
         depends on that row only, and is bounded.
     """
 
+    task: Any
     not_private_because: ClassVar[str | None] = None
 
     @classmethod
-    @abstractmethod
     def of(cls, task: Any, background: Rows, rng: np.random.Generator) -> Self:
         """Prepare the loss.
 
@@ -59,6 +66,7 @@ class Loss(ABC):
         rng : Generator
             Source of randomness.
         """
+        return cls(task)
 
     @property
     @abstractmethod

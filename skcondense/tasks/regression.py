@@ -1,7 +1,7 @@
 """Regression: a label is a number."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,21 +23,8 @@ N_STRATA = 5
 N_PARTS = 4
 
 
-@dataclass(frozen=True)
 class SquaredError(Loss):
-    """Squared error on outcomes scaled to [0, 1] by their bounds, in [0, 1].
-
-    Parameters
-    ----------
-    task : RegressionTask
-        Knows the bounds.
-    """
-
-    task: "RegressionTask"
-
-    @classmethod
-    def of(cls, task: Any, background: Rows, rng: np.random.Generator) -> Self:
-        return cls(task)
+    """Squared error on outcomes scaled to [0, 1] by their bounds, in [0, 1]."""
 
     @property
     def largest(self) -> float:
@@ -45,7 +32,8 @@ class SquaredError(Loss):
 
     def __call__(self, fitted: Any, X: Any, y: NDArray[Any], trained_on: Rows) -> Floats:
         low, high = self.task.bounds
-        return np.minimum(((self.task.predict(fitted, X) - y) / (high - low)) ** 2, 1.0)
+        error = (self.task.predict(fitted, X) - y) / (high - low)
+        return np.asarray(np.minimum(error**2, 1.0))
 
 
 @dataclass(frozen=True)

@@ -51,15 +51,10 @@ N_ANCHORS = 256
 LARGEST_WEIGHT = 5.0
 
 
-@dataclass(frozen=True)
 class _OfCurves(Loss):
     """A loss that reads survival curves at the ends of the task's bands."""
 
     task: "SurvivalTask"
-
-    @classmethod
-    def of(cls, task: Any, background: Rows, rng: np.random.Generator) -> Self:
-        return cls(task)
 
     def _curves(self, fitted: Any, X: Any, trained_on: Rows) -> Floats:
         return np.maximum(survival_curves(fitted, X, self.task.ends, trained_on), FLOOR)
@@ -149,7 +144,6 @@ class Concordance(Loss):
     doi:10.1001/jama.1982.03320430047030.
     """
 
-    task: "SurvivalTask"
     anchors: tuple[Any, NDArray[Any]]
 
     @classmethod

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel
 
 TABLES = {
     "support2_death": "tabular/support2_hospital_death.csv",
@@ -22,6 +23,17 @@ SURVIVAL = {
     "framingham_incident_diabetes": "survival/framingham_incident_diabetes.csv",
     "rotterdam_breast": "survival/rotterdam_breast.csv",
 }
+
+
+def gather(jobs, n_jobs: int, output: Path | None) -> pd.DataFrame:
+    """Run jobs that return lists of rows; write what there is after each, in case of a crash."""
+    found: list[dict] = []
+    for rows in Parallel(n_jobs=n_jobs, return_as="generator_unordered")(jobs):
+        found.extend(rows)
+        if output:
+            pd.DataFrame(found).to_csv(output, index=False)
+    pd.options.display.width = 200
+    return pd.DataFrame(found)
 
 
 def folder() -> Path:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import delayed
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
@@ -34,7 +34,7 @@ from skcondense import (
 from skcondense.audit import train_and_test
 from skcondense.table import Container
 from skcondense.tasks import resolve_task
-from tests.benchmarks.data import TABLES, load
+from tests.benchmarks.data import TABLES, gather, load
 
 # Less than the defaults, so that 150 runs fit in an hour on two cores.
 BUDGET = {"n_candidates": 20, "n_exchanges": 10, "max_iter": 25, "subsample": 15_000}
@@ -137,13 +137,7 @@ def main() -> None:
         for seed in range(args.seeds)
         for name in args.tables
     )
-    found: list[dict] = []
-    for rows in Parallel(n_jobs=args.n_jobs, return_as="generator_unordered")(jobs):
-        found.extend(rows)
-        results = pd.DataFrame(found)
-        if args.output:
-            results.to_csv(args.output, index=False)
-    pd.options.display.width = 200
+    results = gather(jobs, args.n_jobs, args.output)
     by = ["method", "epsilon"]
     print(
         results.pivot_table(

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import delayed
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -43,7 +43,7 @@ from skcondense.audit import (
     train_and_test,
 )
 from skcondense.tasks import Rows, resolve_task
-from tests.benchmarks.data import SURVIVAL, load
+from tests.benchmarks.data import SURVIVAL, gather, load
 from tests.benchmarks.privacy_utility import declared
 
 YEAR = 365
@@ -191,13 +191,7 @@ def main() -> None:
         for seed in range(args.seeds)
         for name in args.tables
     )
-    found: list[dict] = []
-    for rows in Parallel(n_jobs=args.n_jobs, return_as="generator_unordered")(jobs):
-        found.extend(rows)
-        results = pd.DataFrame(found)
-        if args.output:
-            results.to_csv(args.output, index=False)
-    pd.options.display.width = 200
+    results = gather(jobs, args.n_jobs, args.output)
     by = ["method", "epsilon"]
     print(results.pivot_table(values="mean ratio", index=by, columns="table").round(3))
     values = [c for c in results if c.endswith("ratio")]

@@ -9,14 +9,13 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
-from joblib import Parallel, delayed
+from joblib import delayed
 from sklearn.model_selection import train_test_split
 
 from skcondense import ClusterCondenser, RandomCondenser, TableSchema, ZeroOrderCondenser
 from skcondense.audit import default_estimators, train_and_test
 from skcondense.tasks import resolve_task
-from tests.benchmarks.data import SURVIVAL, TABLES, load
+from tests.benchmarks.data import SURVIVAL, TABLES, gather, load
 
 # The zero-order objective of survival tables leaves out the two slowest models: they then show
 # how the set transfers to estimators it was not made for.
@@ -84,20 +83,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument(
-        "--tables", nargs="+", default=[*SURVIVAL, *sorted({*TABLES} - {"diabetes130"})]
+        "--tables",
+        nargs="+",
+        default=["seer_breast", "support2", "flchain", *sorted({*TABLES} - {"diabetes130"})],
     )
     parser.add_argument("--n-jobs", type=int, default=2)
     parser.add_argument("--output", type=Path)
     args = parser.parse_args()
     jobs = (delayed(run)(name, seed) for seed in range(args.seeds) for name in args.tables)
-    found: list[dict] = []
-    # Results are written as they come: an interrupted run keeps what it has measured.
-    for rows in Parallel(n_jobs=args.n_jobs, return_as="generator_unordered")(jobs):
-        found.extend(rows)
-        results = pd.DataFrame(found)
-        if args.output:
-            results.to_csv(args.output, index=False)
-    pd.options.display.width = 200
+    results = gather(jobs, args.n_jobs, args.output)
     ratio = [c for c in results if c.endswith("ratio")]
     print(
         results.groupby(["table", "method"], sort=False)[["rows", "seconds", *ratio]]
