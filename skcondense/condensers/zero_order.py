@@ -91,10 +91,10 @@ class ZeroOrderCondenser(DatasetCondenser):
         What to do for black boxes that take no ``sample_weight``: raise an error, repeat rows in
         proportion to their weights, or ignore weights.
     loss : str, default="auto"
-        What the black boxes are scored by on real rows: "log_loss" for classification,
-        "squared_error" for regression; for survival "concordance", "discrete_hazard",
-        "full_likelihood", "brier", and without epsilon "partial_likelihood" and
-        "pseudo_observations". "auto" is the task's first.
+        What the black boxes are scored by on real rows: "log_loss", "brier" or "concordance" for
+        classification, "squared_error" for regression; for survival "concordance",
+        "discrete_hazard", "full_likelihood", "brier", and without epsilon "partial_likelihood"
+        and "pseudo_observations". "auto" is the task's first.
     teacher : estimator or list of estimators, default=None
         Labels candidate rows; fitted to encoded rows, out of fold; a list is averaged.
         Regressors for regression, classifiers otherwise. By default gradient boosting averaged

@@ -1,6 +1,5 @@
 """Classification: a label is a probability per class."""
 
-import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -16,26 +15,13 @@ from sklearn.utils.multiclass import check_classification_targets
 from skcondense.exceptions import TargetError
 from skcondense.table import ColumnSchema
 from skcondense.tasks.base import Floats, Integers, Task, weighted_rows
-from skcondense.tasks.losses import Loss, Rows
+from skcondense.tasks.classification_losses import Brier, Concordance, LogLoss
+from skcondense.tasks.losses import Loss
 
 __all__ = ["ClassificationTask", "boosted_and_linear_classifiers"]
 
-# Probabilities beyond these are not told apart by the loss: it bounds what one row can contribute.
-CLIP = 0.02
 # Logits of labels stay finite.
 FLOOR = 1e-3
-
-
-class LogLoss(Loss):
-    """Log loss of clipped probabilities, in [-log(0.98), -log(0.02)]."""
-
-    @property
-    def largest(self) -> float:
-        return -math.log(CLIP)
-
-    def __call__(self, fitted: Any, X: Any, y: NDArray[Any], trained_on: Rows) -> Floats:
-        own = self.task.predict(fitted, X)[np.arange(len(y)), self.task.strata(y)]
-        return np.asarray(-np.log(np.clip(own, CLIP, 1 - CLIP)))
 
 
 @dataclass(frozen=True)
@@ -51,7 +37,11 @@ class ClassificationTask(Task):
     classes: NDArray[Any]
     name: ClassVar[str] = "classification"
     metric_name: ClassVar[str] = "AUROC"
-    loss_types: ClassVar[dict[str, type[Loss]]] = {"log_loss": LogLoss}
+    loss_types: ClassVar[dict[str, type[Loss]]] = {
+        "log_loss": LogLoss,
+        "brier": Brier,
+        "concordance": Concordance,
+    }
 
     @classmethod
     def of(cls, y: NDArray[Any]) -> "ClassificationTask":
