@@ -1,9 +1,9 @@
 """Call a function in a process of its own: its time, its peak of memory, and a limit."""
 
 import multiprocessing
-import resource
 import time
 
+from tests.benchmarks.peers.adapters.exchange import peak_mb
 from tests.benchmarks.peers.environments import REASON_LENGTH, PeerFailed
 
 
@@ -36,5 +36,4 @@ def _serve(pipe, function, arguments) -> None:
         pipe.send(f"failed: {type(error).__name__}: {error}"[:REASON_LENGTH])
         return
     seconds = time.perf_counter() - start
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    pipe.send((answer, seconds, peak_mb))
+    pipe.send((answer, seconds, peak_mb()))

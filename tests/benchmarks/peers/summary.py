@@ -25,8 +25,7 @@ logistic regression, a tree of depth 5, a forest, XGBoost; private models are sc
 (forest and boosting) is trained on their own larger sample, which costs no privacy. All methods get
 the same declared schema. MST, AIM and PrivBayes get numbers in 16 public bins of equal width on the
 encoded axis, and their models are bounded at 80 MB by dpmm's own option. Tab-PE's own size is 1,000
-rows. CondensedNearestNeighbour chooses its size itself.
-"""
+rows. CondensedNearestNeighbour chooses its size itself."""
 
 
 def write(results: pd.DataFrame, folder: Path) -> None:
@@ -82,7 +81,7 @@ def _failures(results: pd.DataFrame) -> dict[tuple[str, str], str]:
 
 
 def _metrics(means: pd.DataFrame, epsilon: float) -> pd.DataFrame:
-    """Means over the tables on which every listed variant has an answer."""
+    """Means over the tables on which a variant answered; their number is the last column."""
     cells = means[means["epsilon"] == epsilon].copy()
     cells["method"] = cells.apply(_label, axis=1)
     grouped = cells.groupby("method", sort=False)
@@ -119,6 +118,8 @@ def _win(method: str, peers: pd.DataFrame, name: str, private: pd.DataFrame) -> 
     ours = private[private["method"] == method].set_index(CELL)["auroc"]
     best = peers.groupby(CELL)["auroc"].max()
     shared = ours.index.intersection(best.index)
+    if shared.empty:
+        return f"- {method}: nothing to compare with {name}."
     ahead = int((ours[shared] > best[shared]).sum())
     gap = (ours[shared] - best[shared]).mean()
     return (
