@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,9 +18,9 @@ from pathlib import Path
 import pandas as pd
 
 ADAPTERS = Path(__file__).parent / "adapters"
-# Each list is one call of pip. Torch comes first and pinned: dpmm leaves its version open.
+# Each list is one call of pip. Torch comes first and pinned: the library leaves its version open.
 ENVIRONMENTS = {
-    "dpmm": [["torch==2.13.0"], ["dpmm==0.1.9"]],
+    "dpmm": [["dpmm==0.1.9"]],
     "private-evolution": [["torch==2.13.0"], ["private-evolution[tabular]"]],
     # Its forest reads private names of scikit-learn, which are gone since 1.6.
     "diffprivlib": [["diffprivlib==0.6.6", "scikit-learn<1.6", "pandas"]],
@@ -33,7 +34,7 @@ REASON_LENGTH = 120
 
 
 class PeerFailed(Exception):
-    """A peer gave no answer; the message becomes the status in the results."""
+    """A method gave no answer; the message becomes the status in the results."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,7 @@ class Answer:
     """Tables by name, and what they cost."""
 
     tables: dict[str, pd.DataFrame]
-    seconds: float
-    peak_mb: float
+    cost: dict[str, float]
 
 
 def create(name: str, folder: Path) -> None:
@@ -67,23 +67,20 @@ def ask(
         here = Path(exchange)
         train.to_csv(here / "train.csv", index=False)
         test.to_csv(here / "test.csv", index=False)
-        (here / "config.json").write_text(json.dumps(config), encoding="utf-8")
+        (here / "config.json").write_text(json.dumps({**config, "limit": limit}), encoding="utf-8")
         _run([_python(folder, name), ADAPTERS / adapter, here], limit)
-        facts = json.loads((here / "facts.json").read_text(encoding="utf-8"))
+        cost = json.loads((here / "facts.json").read_text(encoding="utf-8"))
         written = set(here.glob("*.csv")) - {here / "train.csv", here / "test.csv"}
         tables = {path.stem: pd.read_csv(path) for path in written}
-    return Answer(tables, **facts)
+    return Answer(tables, cost)
 
 
 def _run(command: list, limit: float) -> None:
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     environment["OMP_NUM_THREADS"] = "1"
-    try:
-        done = subprocess.run(
-            command, env=environment, timeout=limit, capture_output=True, text=True, check=False
-        )
-    except subprocess.TimeoutExpired:
-        raise PeerFailed(f"timed out after {limit:.0f} s") from None
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode == -signal.SIGXCPU:
+        raise PeerFailed(f"timed out after {limit:.0f} s")
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
         raise PeerFailed(f"failed: {lines[-1][:REASON_LENGTH]}")

@@ -1,7 +1,6 @@
 """Every method of the comparison, and the samples or predictions it gives for one split."""
 
 import math
-import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,7 +28,7 @@ from skcondense import (
 )
 from tests.benchmarks.peers.codes import TARGET, PublicCodes
 from tests.benchmarks.peers.environments import PeerFailed, ask
-from tests.benchmarks.peers.measured import measured
+from tests.benchmarks.peers.separate import call
 from tests.benchmarks.privacy_utility import black_boxes
 
 DELTA = 1e-5
@@ -56,7 +55,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Settings:
-    """Where the peers' environments are, and how long a method may take."""
+    """Where the peers' environments are, and the processor seconds that a method may take."""
 
     environments: Path | None
     limit: float
@@ -68,8 +67,7 @@ class Variant:
 
     size: str
     labels: str
-    seconds: float
-    peak_mb: float
+    cost: dict[str, float]
     X: Any = None
     y: np.ndarray | None = None
     weight: np.ndarray | None = None
@@ -90,10 +88,8 @@ def _condense(condenser, X, y):
 
 
 def _condensed(condenser, labels: str, split: Split, settings: Settings) -> Variant:
-    rows, seconds, peak_mb = measured(
-        _quietly, _condense, condenser, split.X, split.y, limit=settings.limit
-    )
-    return Variant("ours", labels, seconds, peak_mb, *rows)
+    rows, cost = call(_quietly, _condense, condenser, split.X, split.y, limit=settings.limit)
+    return Variant("ours", labels, cost, *rows)
 
 
 def _private(split: Split, epsilon: float) -> dict:
@@ -118,7 +114,7 @@ def cluster(split: Split, epsilon: float, settings: Settings) -> list[Variant]:
 
 
 def full_data(split: Split, epsilon: float, settings: Settings) -> list[Variant]:
-    return [Variant("own", "hard", 0.0, math.nan, split.X, split.y, np.ones(len(split.y)))]
+    return [Variant("own", "hard", {}, split.X, split.y, np.ones(len(split.y)))]
 
 
 def random(split: Split, epsilon: float, settings: Settings) -> list[Variant]:
@@ -165,10 +161,10 @@ def condensed_neighbours(split: Split, epsilon: float, settings: Settings) -> li
 def _resampled(sampler, size: str, split: Split, settings: Settings) -> Variant:
     """Numbers in, rows of the table out: centroids become the nearest legal rows."""
     codes = PublicCodes(split.schema)
-    (Z, y), seconds, peak_mb = measured(
+    (Z, y), cost = call(
         _quietly, sampler.fit_resample, codes.encode(split.X), split.y, limit=settings.limit
     )
-    return Variant(size, "hard", seconds, peak_mb, codes.decode(Z, split.X), y, np.ones(len(y)))
+    return Variant(size, "hard", cost, codes.decode(Z, split.X), y, np.ones(len(y)))
 
 
 def graphical(name: str) -> Method:
@@ -206,30 +202,30 @@ def evolution(split: Split, epsilon: float, settings: Settings) -> list[Variant]
 
 def _with_teacher(samples: dict, split: Split, answer) -> list[Variant]:
     """Each sample as it is, and with the labels of a teacher of the larger one."""
-    cost = (answer.seconds, answer.peak_mb)
-    hard = [Variant(size, "hard", *cost, X, y, np.ones(len(y))) for size, (X, y) in samples.items()]
+    hard = [
+        Variant(size, "hard", answer.cost, X, y, np.ones(len(y)))
+        for size, (X, y) in samples.items()
+    ]
     X, y = samples["own"]
     if np.bincount(y, minlength=2).min() < N_FOLDS:
         return hard
-    start = time.perf_counter()
     teacher = _teacher(split.schema, split.seed)
     # Out of fold, or the teacher would repeat the labels that it has seen.
     own = cross_val_predict(teacher, X, y, cv=N_FOLDS, method="predict_proba")[:, 1]
     ours = teacher.fit(X, y).predict_proba(samples["ours"][0])[:, 1]
-    taught = answer.seconds + time.perf_counter() - start
     soft = [
-        _soft("own", X, own, taught, answer.peak_mb, len(split.y)),
-        _soft("ours", samples["ours"][0], ours, taught, answer.peak_mb, len(split.y)),
+        _soft("own", X, own, answer.cost, len(split.y)),
+        _soft("ours", samples["ours"][0], ours, answer.cost, len(split.y)),
     ]
     return hard + soft
 
 
-def _soft(size: str, X, p: np.ndarray, seconds: float, peak_mb: float, total: float) -> Variant:
+def _soft(size: str, X, p: np.ndarray, cost: dict, total: float) -> Variant:
     """Each row once per class; weights sum to the training rows, as in our condensed sets."""
     rows = pd.concat([X, X], ignore_index=True)
     y = np.repeat([0, 1], len(p))
     weight = np.concatenate([1 - p, p]) * total / len(p)
-    return Variant(size, "soft", seconds, peak_mb, rows, y, weight)
+    return Variant(size, "soft", cost, rows, y, weight)
 
 
 def _teacher(schema: TableSchema, seed: int):
@@ -276,7 +272,7 @@ def _predicted(answer) -> list[Variant]:
     p = answer.tables["probabilities"]["p"].to_numpy()
     if not np.isfinite(p).all():
         raise PeerFailed("failed: probabilities are not numbers")
-    return [Variant("model", "", answer.seconds, answer.peak_mb, probabilities=p)]
+    return [Variant("model", "", answer.cost, probabilities=p)]
 
 
 OURS: dict[str, Method] = {"ZeroOrderCondenser": zero_order, "ClusterCondenser": cluster}

@@ -34,7 +34,12 @@ def write(results: pd.DataFrame, folder: Path) -> None:
     for epsilon in sorted(results["epsilon"].unique(), reverse=True):
         parts += [f"## Epsilon {epsilon:g}", _utility(results, means, epsilon)]
         parts += [_markdown(_metrics(means, epsilon))]
-    parts += ["## Who is ahead", *_wins(results, means), "## Seconds", _markdown(_seconds(results))]
+    parts += [
+        "## Who is ahead",
+        *_wins(results, means),
+        "## Processor seconds per fit",
+        _markdown(_seconds(results)),
+    ]
     (folder / "summary.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     with mpl.rc_context({"axes.spines.top": False, "axes.spines.right": False}):
         _plot_utility(means).savefig(folder / "utility.png", dpi=150, bbox_inches="tight")
@@ -140,11 +145,11 @@ def _baseline_wins(means: pd.DataFrame) -> list[str]:
 
 
 def _seconds(results: pd.DataFrame) -> pd.DataFrame:
-    """Seconds per fit, by method and table, the epsilons together, and the same over AIM's."""
+    """Processor seconds per fit, by method and table, the epsilons together, and the same over AIM's."""
     done = results[results["status"] == "ok"].drop_duplicates([*CELL, *VARIANT, "seed"])
     done = done[np.isfinite(done["epsilon"]) & (done["labels"] != "soft")
                 | done["method"].isin(OURS) & np.isfinite(done["epsilon"])]  # fmt: skip
-    table = done.pivot_table(index="method", columns="table", values="fit_seconds", sort=False)
+    table = done.pivot_table(index="method", columns="table", values="cpu_seconds", sort=False)
     if "AIM" in table.index:
         table["share of AIM's"] = (table / table.loc["AIM"]).mean(axis=1)
     memory = done.groupby("method")["peak_mb"].max()
@@ -183,7 +188,7 @@ def _plot_utility(means: pd.DataFrame) -> Figure:
 def _plot_time(results: pd.DataFrame, means: pd.DataFrame) -> Figure:
     """AUROC against seconds of a fit, per method, over all private cells."""
     private = results[np.isfinite(results["epsilon"]) & (results["status"] == "ok")]
-    seconds = private.groupby("method")["fit_seconds"].mean()
+    seconds = private.groupby("method")["cpu_seconds"].mean()
     best = means[np.isfinite(means["epsilon"])].groupby(VARIANT)["auroc_ratio"].mean()
     best = best.groupby("method").max()
     figure = Figure(figsize=(6, 4), layout="constrained")
@@ -193,7 +198,9 @@ def _plot_time(results: pd.DataFrame, means: pd.DataFrame) -> Figure:
         axis.plot(seconds[method], best[method], "o", color=color)
         axis.annotate(method, (seconds[method], best[method]), xytext=(4, 4),
                       textcoords="offset points", fontsize=8)  # fmt: skip
-    axis.set(xscale="log", xlabel="seconds per fit", ylabel="AUROC / full data, best variant")
+    axis.set(
+        xscale="log", xlabel="processor seconds per fit", ylabel="AUROC / full data, best variant"
+    )
     return figure
 
 
