@@ -123,28 +123,24 @@ def _reason(error: Exception) -> str:
 
 
 def _rows(variant: Variant, part: Split, full: dict[str, float]) -> list[dict]:
-    facts = {
-        "size": variant.size, "labels": variant.labels, "status": "ok",
-        "fit_seconds": variant.cost.get("seconds"), "cpu_seconds": variant.cost.get("cpu_seconds"),
-        "peak_mb": variant.cost.get("peak_mb"),
+    about = {
+        "size": variant.size,
+        "labels": variant.labels,
         "released_rows": 0 if variant.y is None else len(variant.y),
-    }  # fmt: skip
+        "fit_seconds": variant.cost.get("seconds"),
+        "cpu_seconds": variant.cost.get("cpu_seconds"),
+        "peak_mb": variant.cost.get("peak_mb"),
+        "status": "ok",
+    }
     try:
         found = _scores(variant, part)
     except Exception as error:
         # A sample of one class, for example: no model can be trained.
-        return [{**facts, "model": "", "status": _reason(error)}]
+        return [{**about, "model": "", "status": _reason(error)}]
     # The full data are their own reference, and a private model's is the mean of all.
-    references = full or {model: scores["auroc"] for model, scores in found.items()}
-    return [
-        {
-            **facts,
-            "model": m,
-            **s,
-            "auroc_ratio": s["auroc"] / references.get(m, references.get("mean")),
-        }
-        for m, s in found.items()
-    ]
+    best = full or {model: metrics["auroc"] for model, metrics in found.items()}
+    ratios = {m: s["auroc"] / best.get(m, best.get("mean")) for m, s in found.items()}
+    return [{**about, "model": m, **s, "auroc_ratio": ratios[m]} for m, s in found.items()]
 
 
 def _scores(variant: Variant, part: Split) -> dict[str, dict[str, float]]:

@@ -202,10 +202,8 @@ def evolution(split: Split, epsilon: float, settings: Settings) -> list[Variant]
 
 def _with_teacher(samples: dict, split: Split, answer) -> list[Variant]:
     """Each sample as it is, and with the labels of a teacher of the larger one."""
-    hard = [
-        Variant(size, "hard", answer.cost, X, y, np.ones(len(y)))
-        for size, (X, y) in samples.items()
-    ]
+    cost = answer.cost
+    hard = [Variant(size, "hard", cost, X, y, np.ones(len(y))) for size, (X, y) in samples.items()]
     X, y = samples["own"]
     if np.bincount(y, minlength=2).min() < N_FOLDS:
         return hard
@@ -214,8 +212,8 @@ def _with_teacher(samples: dict, split: Split, answer) -> list[Variant]:
     own = cross_val_predict(teacher, X, y, cv=N_FOLDS, method="predict_proba")[:, 1]
     ours = teacher.fit(X, y).predict_proba(samples["ours"][0])[:, 1]
     soft = [
-        _soft("own", X, own, answer.cost, len(split.y)),
-        _soft("ours", samples["ours"][0], ours, answer.cost, len(split.y)),
+        _soft("own", X, own, cost, len(split.y)),
+        _soft("ours", samples["ours"][0], ours, cost, len(split.y)),
     ]
     return hard + soft
 

@@ -145,7 +145,7 @@ def _baseline_wins(means: pd.DataFrame) -> list[str]:
 
 
 def _seconds(results: pd.DataFrame) -> pd.DataFrame:
-    """Processor seconds per fit, by method and table, the epsilons together, and the same over AIM's."""
+    """By method and table, the epsilons together, and the mean ratio to AIM's."""
     done = results[results["status"] == "ok"].drop_duplicates([*CELL, *VARIANT, "seed"])
     done = done[np.isfinite(done["epsilon"]) & (done["labels"] != "soft")
                 | done["method"].isin(OURS) & np.isfinite(done["epsilon"])]  # fmt: skip
