@@ -20,7 +20,8 @@ import pandas as pd
 ADAPTERS = Path(__file__).parent / "adapters"
 # Each list is one call of pip. Torch comes first and pinned: the library leaves its version open.
 ENVIRONMENTS = {
-    "dpmm": [["dpmm==0.1.9"]],
+    # Newer scipy doubles dpmm's time: it makes and transposes sparse matrices in an inner loop.
+    "dpmm": [["dpmm==0.1.9", "scipy==1.15.3"]],
     "private-evolution": [["torch==2.13.0"], ["private-evolution[tabular]"]],
     # Its forest reads private names of scikit-learn, which are gone since 1.6.
     "diffprivlib": [["diffprivlib==0.6.6", "scikit-learn<1.6", "pandas"]],
