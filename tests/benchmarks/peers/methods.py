@@ -94,7 +94,7 @@ def _condensed(condenser, labels: str, split: Split, settings: Settings) -> Vari
 
 def _private(split: Split, epsilon: float) -> dict:
     return {
-        "n_prototypes": N_PROTOTYPES,
+        "n_prototypes": _n_cells(split) if math.isinf(epsilon) else N_PROTOTYPES,
         "schema": split.schema,
         "epsilon": None if math.isinf(epsilon) else epsilon,
         "delta": DELTA,
@@ -128,11 +128,9 @@ def random(split: Split, epsilon: float, settings: Settings) -> list[Variant]:
 
 def k_means(split: Split, epsilon: float, settings: Settings) -> list[Variant]:
     common = {"schema": split.schema, "random_state": split.seed}
-    # Cells hold three rows at least, so a small table has no room for 200.
-    n_hard = min(N_ROWS, len(split.y) // 4)
     condensers = {
-        "hard": ClusterCondenser(n_hard, labels="hard", **common),
-        "soft": ClusterCondenser(min(N_PROTOTYPES, n_hard), labels="mean", **common),
+        "hard": ClusterCondenser(_n_cells(split, N_ROWS), labels="hard", **common),
+        "soft": ClusterCondenser(_n_cells(split), labels="mean", **common),
     }
     return [_condensed(c, labels, split, settings) for labels, c in condensers.items()]
 
@@ -140,6 +138,11 @@ def k_means(split: Split, epsilon: float, settings: Settings) -> list[Variant]:
 def herding(split: Split, epsilon: float, settings: Settings) -> list[Variant]:
     condenser = HerdingCondenser(_n_hard(split), schema=split.schema, random_state=split.seed)
     return [_condensed(condenser, "hard", split, settings)]
+
+
+def _n_cells(split: Split, wanted: int = N_PROTOTYPES) -> int:
+    """Cells hold three rows at least, so the smallest tables have no room for as many as wanted."""
+    return min(wanted, len(split.y) // 4)
 
 
 def _n_hard(split: Split) -> int:
