@@ -170,7 +170,8 @@ def main() -> None:
     (args.output / "machine.json").write_text(machine + "\n", encoding="utf-8")
     results = Results(args.output / "results.csv")
     settings = Settings(args.environments, args.limit)
-    Parallel(args.n_jobs)(
+    # Fits have processes of their own already, which loky's workers could not start.
+    Parallel(args.n_jobs, backend="threading")(
         delayed(run)(name, seed, args.epsilons, args.methods, args.max_rows, settings, results)
         for seed in range(args.seeds)
         for name in args.tables

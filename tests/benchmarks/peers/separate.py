@@ -2,6 +2,7 @@
 
 import multiprocessing
 import signal
+from multiprocessing.connection import wait
 
 from tests.benchmarks.peers.adapters.exchange import limit_cpu, measured
 from tests.benchmarks.peers.environments import REASON_LENGTH, PeerFailed
@@ -14,17 +15,22 @@ def call(function, *arguments, limit: float):
     process = context.Process(target=_serve, args=(there, limit, function, arguments))
     process.start()
     there.close()
+    # A process that dies early may leave the pipe open: its end is waited for, too.
+    wait([here, process.sentinel])
     try:
-        answer = here.recv()
+        answer = here.recv() if here.poll() else _epitaph(process, limit)
     except EOFError:
-        process.join()
-        timed_out = process.exitcode == -signal.SIGXCPU
-        reason = f"timed out after {limit:.0f} s" if timed_out else "failed: the process died"
-        raise PeerFailed(reason) from None
+        answer = _epitaph(process, limit)
     process.join()
     if isinstance(answer, str):
         raise PeerFailed(answer)
     return answer
+
+
+def _epitaph(process, limit: float) -> str:
+    process.join()
+    timed_out = process.exitcode == -signal.SIGXCPU
+    return f"timed out after {limit:.0f} s" if timed_out else "failed: the process died"
 
 
 def _serve(pipe, limit, function, arguments) -> None:
