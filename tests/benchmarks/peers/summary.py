@@ -55,9 +55,9 @@ def _means(results: pd.DataFrame) -> pd.DataFrame:
     return means.reset_index()
 
 
-def _label(row: pd.Series) -> str:
-    parts = [row["method"], SIZES[row["size"]], row["labels"]]
-    return ", ".join(part for part in parts if part)
+def _labels(cells: pd.DataFrame) -> list[str]:
+    rows = zip(cells["method"], cells["size"].map(SIZES), cells["labels"], strict=True)
+    return [", ".join(filter(None, row)) for row in rows]
 
 
 def _utility(results: pd.DataFrame, means: pd.DataFrame, epsilon: float) -> str:
@@ -65,9 +65,7 @@ def _utility(results: pd.DataFrame, means: pd.DataFrame, epsilon: float) -> str:
     text = cells["auroc"].map("{:.3f}".format) + cells["sd"].map(
         lambda sd: "" if math.isnan(sd) else f" ± {sd:.3f}"
     )
-    frame = pd.DataFrame(
-        {"method": cells.apply(_label, axis=1), "table": cells["table"], "text": text}
-    )
+    frame = pd.DataFrame({"method": _labels(cells), "table": cells["table"], "text": text})
     table = frame.pivot_table(
         index="method", columns="table", values="text", aggfunc="first", sort=False
     )
@@ -88,7 +86,7 @@ def _failures(results: pd.DataFrame) -> dict[tuple[str, str], str]:
 def _metrics(means: pd.DataFrame, epsilon: float) -> pd.DataFrame:
     """Means over the tables on which a variant answered; their number is the last column."""
     cells = means[means["epsilon"] == epsilon].copy()
-    cells["method"] = cells.apply(_label, axis=1)
+    cells["method"] = _labels(cells)
     grouped = cells.groupby("method", sort=False)
     return grouped[METRICS].mean().round(3).assign(tables=grouped["table"].nunique())
 
@@ -171,7 +169,7 @@ def _plot_utility(means: pd.DataFrame) -> Figure:
     axes = np.atleast_1d(figure.subplots(1, len(epsilons), sharex=True))
     for axis, epsilon in zip(axes, epsilons, strict=True):
         cells = means[(means["epsilon"] == epsilon) & (means["method"] != "full data")].copy()
-        cells["label"] = cells.apply(_label, axis=1)
+        cells["label"] = _labels(cells)
         order = cells.groupby("label")["auroc_ratio"].mean().sort_values()
         height = dict(zip(order.index, range(len(order)), strict=True))
         is_ours = cells["method"].isin(OURS)
