@@ -1,0 +1,1 @@
+"""Ours beside its peers: other condensers, private synthesisers, private models, on real tables."""

@@ -1,0 +1,1 @@
+"""Scripts that the peers' own environments run; they share nothing with ours but files."""
