@@ -1,7 +1,7 @@
 """The loss of a candidate condensed set: what black boxes fitted to it do on real rows."""
 
-import warnings
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from joblib import Parallel, delayed, effective_n_jobs
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from skcondense._threads import single_threaded
+from skcondense._threads import single_threaded, without_warnings
 from skcondense.exceptions import BlackBoxError
 from skcondense.private_table import PrivateTable
 from skcondense.table import encode_once
@@ -25,8 +25,8 @@ class Objective:
     Parameters
     ----------
     estimators : sequence of estimators
-        Black boxes. Those with an unset ``random_state`` get one: comparing candidates needs the
-        same randomness on both sides.
+        Black boxes. Those whose ``random_state`` is no number get one: comparing candidates needs
+        the same randomness on both sides.
     weights : {"condensed", "replicate", "uniform"}
         How weights reach estimators that take none.
     parallel : joblib.Parallel
@@ -59,9 +59,10 @@ class Objective:
     def check(self, candidate: Rows, table: PrivateTable) -> None:
         """Fit and score once with all of scikit-learn's validation, so that mistakes show."""
         rows = table.take(np.arange(min(len(table), 50)))
-        for estimator in self._estimators:
-            fitted = fit_weighted(clone(estimator), *candidate, self._weights)
-            self.loss(fitted, rows.X, rows.y, candidate)
+        with single_threaded():
+            for estimator in self._estimators:
+                fitted = fit_weighted(clone(estimator), *candidate, self._weights)
+                self.loss(fitted, rows.X, rows.y, candidate)
 
     def __call__(self, candidates: Sequence[Rows], batch: PrivateTable) -> NDArray[Any]:
         """Loss of each candidate on a batch of real rows.
@@ -95,7 +96,7 @@ class Objective:
             )
             for part in parts
         )
-        return np.concatenate(losses, axis=1)
+        return np.concatenate(losses).T
 
 
 def _losses(
@@ -111,17 +112,15 @@ def _losses(
         encode_once(),
         # Validation of parameters and finiteness dominates tiny fits; `check` has done it.
         sklearn.config_context(assume_finite=True, skip_parameter_validation=True),
-        warnings.catch_warnings(),
+        without_warnings(),
     ):
-        warnings.simplefilter("ignore")
         # One copy serves all candidates, since fit starts afresh; a copy each costs more than
         # the fit of a small tree.
         estimators = [clone(estimator) for estimator in estimators]
-        out = np.zeros((len(y), len(candidates)))
-        for k, candidate in enumerate(candidates):
+        out = np.zeros((len(candidates), len(y)))
+        for candidate, total in zip(candidates, out, strict=True):
             for estimator in estimators:
-                fitted = _fitted(estimator, candidate, weights)
-                out[:, k] += loss(fitted, X, y, candidate)
+                total += loss(_fitted(estimator, candidate, weights), X, y, candidate)
         return out / len(estimators)
 
 
@@ -141,9 +140,10 @@ def _seeded(estimator: Any, seed: int) -> Any:
     params = estimator.get_params()
     # Candidates must not continue from each other.
     warm = [name for name in params if name.rpartition("__")[2] == "warm_start"]
+    # Neither must they draw on from where another one stopped.
     unset = [
         name
         for name, value in params.items()
-        if value is None and name.rpartition("__")[2] == "random_state"
+        if name.rpartition("__")[2] == "random_state" and not isinstance(value, Integral)
     ]
     return estimator.set_params(**dict.fromkeys(unset, seed), **dict.fromkeys(warm, False))
