@@ -16,6 +16,7 @@ from skcondense import (
     ColumnSchema,
     CondensedSet,
     HerdingCondenser,
+    ParquetSample,
     PrivacyLedger,
     ProgressBar,
     RandomCondenser,
@@ -24,6 +25,7 @@ from skcondense import (
     ZeroOrderCondenser,
 )
 from skcondense.audit import default_estimators, train_and_test
+from skcondense.parquet import count_rows
 from skcondense.privacy import compose, epsilon_of
 from skcondense.report import plot_utility
 from skcondense.table import Container, infer_schema
@@ -34,6 +36,8 @@ __all__ = ["main"]
 
 Scores = dict[str, dict[str, float]]
 
+# Longer Parquet files are sampled piece by piece.
+LARGE_FILE = 1_000_000
 METHODS = ("zero-order", "cluster", "herding", "random")
 # Exit codes: 0 done, 2 bad input or usage (argparse's own), 130 interrupted.
 BAD_INPUT, INTERRUPTED = 2, 130
@@ -82,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     schema.set_defaults(run=_schema)
 
     condense = commands.add_parser("condense", help="condense a table")
-    condense.add_argument("input", type=Path, help="CSV or Parquet file")
+    condense.add_argument("input", type=Path, help="CSV or Parquet file, or folder of Parquet")
     _add_outcome(condense)
     condense.add_argument("--groups", help="patient column, if patients have several rows")
     condense.add_argument("--schema", type=Path, help="JSON file; learned from the table if absent")
@@ -91,6 +95,12 @@ def _parser() -> argparse.ArgumentParser:
     condense.add_argument("--format", choices=("csv", "parquet"), default="csv")
     condense.add_argument("--seed", type=int)
     condense.add_argument("--n-jobs", type=int)
+    condense.add_argument(
+        "--sample-rate",
+        type=float,
+        help="share of the patients (rows) of a Parquet file to read; by default all of a "
+        "million rows, some 50,000 rows of longer files; must be given there with --epsilon",
+    )
     condense.add_argument("--epsilon", type=float, help="differential privacy; needs --schema")
     condense.add_argument("--delta", type=float, default=1e-5)
     condense.add_argument("--neighbors", choices=("add_remove", "replace"), default="add_remove")
@@ -201,7 +211,8 @@ def _condense(args: argparse.Namespace) -> None:
             "COLUMN`, and replace what occurs by what is possible."
         )
     schema = TableSchema.load(args.schema) if args.schema else None
-    frame = _read(args.input)
+    sample = _sample(args)
+    frame = _read(args.input) if sample is None else sample.frame
     outcome = _outcome_columns(args)
     listed = [name for name in outcome if schema is not None and name in schema.names]
     if listed:
@@ -222,11 +233,36 @@ def _condense(args: argparse.Namespace) -> None:
     with ProgressBar() as progress:
         condenser = _condenser(args, X, y, schema, progress)
         condensed = condenser.condense(X, y, groups=groups)
+    if sample is not None:
+        condensed = sample.scaled_up(condensed)
     condensed.save(args.output, format=args.format, overwrite=args.force)
     print(condensed)
     if condensed.privacy is not None:
         print(condensed.privacy)
     print(f"Wrote {args.output}.")
+
+
+def _sample(args: argparse.Namespace) -> ParquetSample | None:
+    """A sample of a long Parquet file; None for a file that is read as a whole."""
+    if not (args.input.is_dir() or args.input.suffix == ".parquet"):
+        if args.sample_rate is not None:
+            raise ValueError(f"--sample-rate needs a Parquet file or folder. Got {args.input}.")
+        return None
+    if not args.input.exists():
+        raise FileNotFoundError(f"There is no file {args.input}.")
+    rate = args.sample_rate
+    if rate is None and count_rows(args.input) <= LARGE_FILE:
+        if not args.input.is_dir():
+            return None
+        rate = 1.0
+    if rate is None and args.epsilon is not None:
+        raise ValueError(
+            f"{args.input} has more than {LARGE_FILE:,} rows, of which a sample is condensed. With "
+            "--epsilon its rate must be declared, since one that follows from the number of rows "
+            "would show it: pass --sample-rate 0.01, for example. 1 reads everything."
+        )
+    seed = args.seed if args.epsilon is None else None
+    return ParquetSample.draw(args.input, rate=rate, groups=args.groups, random_state=seed)
 
 
 def _condenser(args: argparse.Namespace, X: Any, y: Any, schema: Any, progress: Any) -> Any:
