@@ -29,7 +29,7 @@ from skcondense.parquet import count_rows
 from skcondense.privacy import compose, epsilon_of
 from skcondense.report import plot_utility
 from skcondense.table import Container, infer_schema
-from skcondense.table.storage import write_atomically
+from skcondense.table.storage import as_declared, write_atomically
 from skcondense.tasks import TargetContainer, Task, resolve_task
 
 __all__ = ["main"]
@@ -227,7 +227,7 @@ def _condense(args: argparse.Namespace) -> None:
     if schema is not None:
         X = X[_present(X, list(schema.names))]
     if schema is not None and args.epsilon is not None:
-        X = _as_declared(X, schema)
+        X = as_declared(X, schema)
         if isinstance(schema.outcome, ColumnSchema) and schema.outcome.is_number:
             y = y.astype(float)
     with ProgressBar() as progress:
@@ -352,26 +352,6 @@ def _ledger(args: argparse.Namespace) -> None:
         epsilon = epsilon_of(compose(spend.mu for spend in spends), ledger.terms.delta)
         table.add_row(first.at, first.by, first.unit, str(len(spends)), f"{epsilon:.4g}")
     Console().print(table)
-
-
-def _as_declared(X: Any, schema: TableSchema) -> Any:
-    """Columns in the dtypes that the schema asks for, whatever pandas made of this file.
-
-    What cannot be converted is left for the schema's check, whose message shows no cell.
-    """
-    casts = {}
-    for column in schema:
-        cells = X[column.name]
-        if cells.dtype.kind in "iuf" and _wants_float(column):
-            casts[column.name] = cells.astype(float)
-        elif cells.dtype.kind in "iuf" and column.kind == "integer" and cells.notna().all():
-            casts[column.name] = cells.round().astype(int)
-    return X.assign(**casts)
-
-
-def _wants_float(column: ColumnSchema) -> bool:
-    is_coded = all(isinstance(c, int | float) for c in column.categories or ())
-    return column.kind == "numeric" or (column.missing and is_coded)
 
 
 def _outcome_columns(args: argparse.Namespace) -> list[str]:

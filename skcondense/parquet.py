@@ -12,8 +12,10 @@ from skcondense.base import DatasetCondenser
 from skcondense.condensed_set import CondensedSet, RealRowMatches
 from skcondense.exceptions import missing_extra
 from skcondense.privacy.noise import noise_source
+from skcondense.private_fit import declared_schema
 from skcondense.private_table import EXACT, ROUNDED, matching
 from skcondense.table import Column, Container, TableEncoder, take_rows
+from skcondense.table.storage import as_declared
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -201,6 +203,9 @@ def condense_parquet(
     y = sample.frame[target] if isinstance(target, str) else sample.frame[names]
     patient = None if groups is None else sample.frame[groups]
     X = sample.frame.drop(columns=[*names, *([] if groups is None else [groups])])
+    if condenser.epsilon is not None:
+        # Whole numbers become floats where a gap occurs, and that must not show.
+        X = as_declared(X, declared_schema(condenser))
     return sample.scaled_up(condenser.condense(X, y, groups=patient))
 
 

@@ -18,6 +18,7 @@ from skcondense import (
     parquet,
 )
 from skcondense.cli import main
+from skcondense.exceptions import SchemaError
 from skcondense.privacy import seeded_noise
 from skcondense.private_table import matching
 
@@ -154,6 +155,19 @@ def test_a_private_set_of_a_file(path, tmp_path):
     assert CondensedSet.load(tmp_path / "out").privacy == statement
 
 
+def test_whether_a_gap_occurs_does_not_show(frame, tmp_path):
+    columns = [
+        ColumnSchema(name="age", kind="integer", bounds=(18, 100), missing=True),
+        *SCHEMA.columns[1:],
+    ]
+    schema = TableSchema(tuple(columns), outcome=SCHEMA.outcome)
+    path = tmp_path / "table.parquet"
+    for age in (frame["age"], frame["age"].where(frame.index > 100)):
+        frame.drop(columns="patient").assign(age=age).to_parquet(path)
+        condenser = cluster(schema=schema, epsilon=3.0, delta=1e-5)
+        assert condense_parquet(condenser, path, target="ill", rate=0.5).X["age"].dtype == float
+
+
 @pytest.mark.parametrize("rate", [0.5, 1.0])
 def test_the_total_is_the_noised_number_over_the_rate(rate, path, frame):
     no_patients = frame.drop(columns="patient")
@@ -180,6 +194,8 @@ def test_mistakes(path, frame, tmp_path):
         condense_parquet(cluster(), path, target="dead")
     with pytest.raises(ValueError, match="no column"):
         condense_parquet(cluster(), path, target="ill", groups="person")
+    with pytest.raises(SchemaError, match="describes 3 columns"):
+        condense_parquet(private(), path, target="ill", rate=0.5)
     with pytest.raises(ValueError, match="rate must be above 0"):
         ParquetSample.draw(path, rate=2)
     (tmp_path / "empty").mkdir()

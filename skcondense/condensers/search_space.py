@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skcondense.condensers.objective import Candidate
 from skcondense.private_table import PrivateTable
-from skcondense.table import take_rows
-from skcondense.tasks import Rows
 
 __all__ = ["SearchSpace"]
 
@@ -109,19 +108,15 @@ class SearchSpace:
     def _rows(self) -> Any:
         return self.table.decode(self.Z)
 
-    def candidates(self, points: NDArray[Any]) -> list[Rows]:
+    def candidates(self, points: NDArray[Any]) -> list[Candidate]:
         """Condensed sets at several points, of shape (n_points, n_dimensions)."""
         Z, labels, weight = self._unpack(points)
         moves = "features" in self.optimize
         # One decoding of all rows is many times faster than one per candidate.
         rows = self.table.decode(np.concatenate(Z)) if moves else self._rows
-        taken: dict[bytes, Any] = {}
         found = []
         for i in range(len(points)):
             prototype, y, row_weight = self.table.task.deliver(labels[i], weight[i])
             index = prototype + i * len(self.Z) if moves else prototype
-            # Candidates of the same rows share one table, which `encode_once` encodes once.
-            if (key := index.tobytes()) not in taken:
-                taken[key] = take_rows(rows, index)
-            found.append(Rows(taken[key], y, row_weight))
+            found.append(Candidate(rows, index, y, row_weight))
         return found

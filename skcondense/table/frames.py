@@ -50,7 +50,7 @@ def is_frame(X: Any) -> bool:
 def take_rows(X: Any, index: NDArray[np.intp]) -> Any:
     """Select rows of an array or frame by position; a pandas index starts again at 0."""
     if is_frame(X):
-        rows = nw.from_native(X, eager_only=True)[index.tolist()]
+        rows = nw.from_native(X, eager_only=True)[index]
         return nw.maybe_reset_index(rows).to_native()
     return np.asarray(X)[index]
 

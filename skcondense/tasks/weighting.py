@@ -11,7 +11,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import has_fit_parameter
 
 from skcondense.exceptions import WeightsNotSupportedError
-from skcondense.table import take_rows
+from skcondense.table import take_encoded
 from skcondense.tasks import xgboost_survival
 from skcondense.tasks.xgboost_survival import last_step
 
@@ -66,7 +66,7 @@ def fit_weighted(
         return _fit(estimator, X, y, {})
     if weights == "replicate":
         rows = replicate(sample_weight)
-        return _fit(estimator, take_rows(X, rows), y[rows], {})
+        return _fit(estimator, take_encoded(X, rows), y[rows], {})
     raise WeightsNotSupportedError(
         f"{last_step(estimator).__class__.__name__} takes no sample_weight, but condensed rows "
         'are weighted. Pass weights="replicate" to repeat rows in proportion to their weights, or '

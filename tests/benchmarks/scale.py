@@ -1,5 +1,7 @@
 """Time and memory against the size of a table, and of the settings.
 
+Seconds are of processor time, which other programs on the machine disturb less than the clock's.
+
 Run: python -m tests.benchmarks.scale              small, long and very long tables in memory
      python -m tests.benchmarks.scale --parquet    ten million rows from a Parquet file
      python -m tests.benchmarks.scale --curves     seconds against n, p, M, K and rounds; slopes
@@ -59,13 +61,14 @@ def one(name, n_rows, n_columns):
     before = peak()
     X = rng.random((n_rows, n_columns))
     y = (X[:, 0] + X[:, 1] > 1).astype(np.int8)
-    start = time.perf_counter()
+    start = time.process_time()
     found = condenser(name).condense(X, y)
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     used = peak() - before
     print(
-        f"{name:10s} {n_rows:9,d} x {n_columns}: {seconds:6.1f} s, table {X.nbytes / 1e6:6.1f} MB, "
-        f"peak {used / 1e6:6.1f} MB (table included), ratio {used / X.nbytes:.2f}; {found}"
+        f"{name:10s} {n_rows:9,d} x {n_columns}: {seconds:6.1f} CPU s, "
+        f"table {X.nbytes / 1e6:6.1f} MB, peak {used / 1e6:6.1f} MB (table included), "
+        f"ratio {used / X.nbytes:.2f}; {found}"
     )
 
 
@@ -110,13 +113,13 @@ def write_file(path, n_rows):
 
 def from_file(path, name, epsilon):
     schema = schema_of(FILE_COLUMNS)
-    start = time.perf_counter()
+    start = time.process_time()
     found = condense_parquet(
         condenser(name, schema, epsilon), path, target="ill", rate=epsilon and RATE
     )
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     print(
-        f"{name:10s} epsilon {epsilon}: {seconds:6.1f} s, peak of the process "
+        f"{name:10s} epsilon {epsilon}: {seconds:6.1f} CPU s, peak of the process "
         f"{peak() / 2**30:.2f} GiB; weights sum to {found.sample_weight.sum():,.0f}; {found}"
     )
 
@@ -141,9 +144,9 @@ def seconds_of(name, n_rows, n_columns, **changes):
     y = frame.pop("ill")
     n_prototypes = changes.pop("n_prototypes", 100)
     found = condenser(name, schema_of(n_columns), **changes).set_params(n_prototypes=n_prototypes)
-    start = time.perf_counter()
+    start = time.process_time()
     found.fit(frame, y)
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
 # One setting at a time moves away from these.
