@@ -15,6 +15,7 @@ from skcondense.condensers import (
 from skcondense.life_table import LifeTable, private_life_table
 from skcondense.model_selection import EventStratifiedKFold, event_stratified_split
 from skcondense.models import WeightedCoxPH
+from skcondense.parquet import ParquetSample, condense_parquet
 from skcondense.pipeline import CondensedEstimator, CondensingSampler, Pipeline, make_pipeline
 from skcondense.privacy import PrivacyLedger, PrivacyStatement
 from skcondense.table import (
@@ -39,6 +40,7 @@ __all__ = [
     "FitProgress",
     "HerdingCondenser",
     "LifeTable",
+    "ParquetSample",
     "Pipeline",
     "PrivacyLedger",
     "PrivacyStatement",
@@ -50,6 +52,7 @@ __all__ = [
     "TableSchema",
     "WeightedCoxPH",
     "ZeroOrderCondenser",
+    "condense_parquet",
     "event_stratified_split",
     "fit_weighted",
     "make_pipeline",

@@ -24,7 +24,7 @@ from skcondense.privacy import (
     PrivacyStatement,
 )
 from skcondense.private_fit import check_possible, declared_schema, fit_privately, replayed
-from skcondense.private_table import EXACT, ROUNDED, PrivateTable
+from skcondense.private_table import EXACT, ROUNDED, PrivateTable, matching
 from skcondense.table import (
     Container,
     TableSchema,
@@ -371,5 +371,5 @@ class DatasetCondenser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, me
 def _match_real_rows(table: PrivateTable, prototypes: Any) -> RealRowMatches:
     """Count prototypes that coincide with any real row, before subsampling."""
     Z = table.encoder.encode(table.container.read(prototypes))
-    exact, rounded = (int(table.matches(Z, precision).sum()) for precision in (EXACT, ROUNDED))
-    return RealRowMatches(exact, rounded)
+    exact, rounded = matching(Z, table.pieces(), (EXACT, ROUNDED)).sum(axis=1)
+    return RealRowMatches(int(exact), int(rounded))

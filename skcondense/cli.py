@@ -16,6 +16,7 @@ from skcondense import (
     ColumnSchema,
     CondensedSet,
     HerdingCondenser,
+    ParquetSample,
     PrivacyLedger,
     ProgressBar,
     RandomCondenser,
@@ -24,16 +25,19 @@ from skcondense import (
     ZeroOrderCondenser,
 )
 from skcondense.audit import default_estimators, train_and_test
+from skcondense.parquet import count_rows
 from skcondense.privacy import compose, epsilon_of
 from skcondense.report import plot_utility
 from skcondense.table import Container, infer_schema
-from skcondense.table.storage import write_atomically
+from skcondense.table.storage import as_declared, write_atomically
 from skcondense.tasks import TargetContainer, Task, resolve_task
 
 __all__ = ["main"]
 
 Scores = dict[str, dict[str, float]]
 
+# Longer Parquet files are sampled piece by piece.
+LARGE_FILE = 1_000_000
 METHODS = ("zero-order", "cluster", "herding", "random")
 # Exit codes: 0 done, 2 bad input or usage (argparse's own), 130 interrupted.
 BAD_INPUT, INTERRUPTED = 2, 130
@@ -82,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     schema.set_defaults(run=_schema)
 
     condense = commands.add_parser("condense", help="condense a table")
-    condense.add_argument("input", type=Path, help="CSV or Parquet file")
+    condense.add_argument("input", type=Path, help="CSV or Parquet file, or folder of Parquet")
     _add_outcome(condense)
     condense.add_argument("--groups", help="patient column, if patients have several rows")
     condense.add_argument("--schema", type=Path, help="JSON file; learned from the table if absent")
@@ -91,6 +95,12 @@ def _parser() -> argparse.ArgumentParser:
     condense.add_argument("--format", choices=("csv", "parquet"), default="csv")
     condense.add_argument("--seed", type=int)
     condense.add_argument("--n-jobs", type=int)
+    condense.add_argument(
+        "--sample-rate",
+        type=float,
+        help="share of the patients (rows) of a Parquet file to read; by default all of a "
+        "million rows, some 50,000 rows of longer files; must be given there with --epsilon",
+    )
     condense.add_argument("--epsilon", type=float, help="differential privacy; needs --schema")
     condense.add_argument("--delta", type=float, default=1e-5)
     condense.add_argument("--neighbors", choices=("add_remove", "replace"), default="add_remove")
@@ -201,7 +211,8 @@ def _condense(args: argparse.Namespace) -> None:
             "COLUMN`, and replace what occurs by what is possible."
         )
     schema = TableSchema.load(args.schema) if args.schema else None
-    frame = _read(args.input)
+    sample = _sample(args)
+    frame = _read(args.input) if sample is None else sample.frame
     outcome = _outcome_columns(args)
     listed = [name for name in outcome if schema is not None and name in schema.names]
     if listed:
@@ -216,17 +227,42 @@ def _condense(args: argparse.Namespace) -> None:
     if schema is not None:
         X = X[_present(X, list(schema.names))]
     if schema is not None and args.epsilon is not None:
-        X = _as_declared(X, schema)
+        X = as_declared(X, schema)
         if isinstance(schema.outcome, ColumnSchema) and schema.outcome.is_number:
             y = y.astype(float)
     with ProgressBar() as progress:
         condenser = _condenser(args, X, y, schema, progress)
         condensed = condenser.condense(X, y, groups=groups)
+    if sample is not None:
+        condensed = sample.scaled_up(condensed)
     condensed.save(args.output, format=args.format, overwrite=args.force)
     print(condensed)
     if condensed.privacy is not None:
         print(condensed.privacy)
     print(f"Wrote {args.output}.")
+
+
+def _sample(args: argparse.Namespace) -> ParquetSample | None:
+    """A sample of a long Parquet file; None for a file that is read as a whole."""
+    if not (args.input.is_dir() or args.input.suffix == ".parquet"):
+        if args.sample_rate is not None:
+            raise ValueError(f"--sample-rate needs a Parquet file or folder. Got {args.input}.")
+        return None
+    if not args.input.exists():
+        raise FileNotFoundError(f"There is no file {args.input}.")
+    rate = args.sample_rate
+    if rate is None and count_rows(args.input) <= LARGE_FILE:
+        if not args.input.is_dir():
+            return None
+        rate = 1.0
+    if rate is None and args.epsilon is not None:
+        raise ValueError(
+            f"{args.input} has more than {LARGE_FILE:,} rows, of which a sample is condensed. With "
+            "--epsilon its rate must be declared, since one that follows from the number of rows "
+            "would show it: pass --sample-rate 0.01, for example. 1 reads everything."
+        )
+    seed = args.seed if args.epsilon is None else None
+    return ParquetSample.draw(args.input, rate=rate, groups=args.groups, random_state=seed)
 
 
 def _condenser(args: argparse.Namespace, X: Any, y: Any, schema: Any, progress: Any) -> Any:
@@ -316,26 +352,6 @@ def _ledger(args: argparse.Namespace) -> None:
         epsilon = epsilon_of(compose(spend.mu for spend in spends), ledger.terms.delta)
         table.add_row(first.at, first.by, first.unit, str(len(spends)), f"{epsilon:.4g}")
     Console().print(table)
-
-
-def _as_declared(X: Any, schema: TableSchema) -> Any:
-    """Columns in the dtypes that the schema asks for, whatever pandas made of this file.
-
-    What cannot be converted is left for the schema's check, whose message shows no cell.
-    """
-    casts = {}
-    for column in schema:
-        cells = X[column.name]
-        if cells.dtype.kind in "iuf" and _wants_float(column):
-            casts[column.name] = cells.astype(float)
-        elif cells.dtype.kind in "iuf" and column.kind == "integer" and cells.notna().all():
-            casts[column.name] = cells.round().astype(int)
-    return X.assign(**casts)
-
-
-def _wants_float(column: ColumnSchema) -> bool:
-    is_coded = all(isinstance(c, int | float) for c in column.categories or ())
-    return column.kind == "numeric" or (column.missing and is_coded)
 
 
 def _outcome_columns(args: argparse.Namespace) -> list[str]:

@@ -1,5 +1,6 @@
 """The private rows, as a condenser sees them while it fits. Never kept."""
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from skcondense.table import Container, TableEncoder, take_rows
 from skcondense.tasks import Task
 
-__all__ = ["EXACT", "ROUNDED", "PrivateTable"]
+__all__ = ["EXACT", "ROUNDED", "PrivateTable", "matching"]
 
 # Two encoded numbers closer than this are the same number up to floating-point error, and the
 # same number for someone who rounds.
@@ -118,16 +119,47 @@ class PrivateTable:
 
     def matches(self, Z: NDArray[Any], precision: float) -> NDArray[np.bool_]:
         """Which encoded rows coincide with a real row, up to `precision` in each coordinate."""
-        keys = _as_keys(Z, precision)
-        found = np.zeros(len(Z), dtype=bool)
+        return matching(Z, self.pieces(), [precision])[0]
+
+    def pieces(self) -> Iterator[NDArray[Any]]:
+        """All rows, encoded in double precision, some at a time."""
         for start in range(0, len(self), PIECE):
-            piece = take_rows(self.X, np.arange(start, min(start + PIECE, len(self))))
-            real = self.encoder.encode(self.container.read(piece))
-            found |= np.isin(keys, _as_keys(real, precision))
-        return found
+            rows = take_rows(self.X, np.arange(start, min(start + PIECE, len(self))))
+            yield self.encoder.encode(self.container.read(rows))
 
 
-def _as_keys(Z: NDArray[Any], precision: float) -> NDArray[Any]:
-    """Rows as opaque values that can be compared."""
-    grid = np.ascontiguousarray(np.round(Z / precision).astype(np.int64))
-    return np.array([row.tobytes() for row in grid])
+def matching(
+    Z: NDArray[Any], pieces: Iterable[NDArray[Any]], precisions: Sequence[float]
+) -> NDArray[np.bool_]:
+    """Which encoded rows coincide with any of many others.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n_rows, n_codes)
+        Encoded rows.
+    pieces : iterable of ndarray of shape (n_others, n_codes)
+        The others, some at a time.
+    precisions : sequence of float
+        How far apart coordinates of rows that coincide may be.
+
+    Returns
+    -------
+    ndarray of shape (n_precisions, n_rows)
+    """
+    keys = [_as_keys(Z, precision) for precision in precisions]
+    found = np.zeros((len(precisions), len(Z)), dtype=bool)
+    for piece in pieces:
+        for known, mine, precision in zip(found, keys, precisions, strict=True):
+            known |= np.isin(mine, _as_keys(piece, precision))
+    return found
+
+
+def _as_keys(Z: NDArray[Any], precision: float) -> NDArray[np.uint64]:
+    """Rows as numbers that can be compared: equal for rows that are, up to `precision`.
+
+    And for others with a probability of some 2^-60, as the factors are random.
+    """
+    factors = np.random.default_rng(0).integers(2**64 - 1, size=Z.shape[1], dtype=np.uint64)
+    grid = np.round(Z / precision).astype(np.int64).view(np.uint64)
+    # Overflow wraps around, as it should.
+    return grid @ (factors | np.uint64(1))

@@ -17,7 +17,7 @@ ROOMS = [
     ["base", "border", "private_fit", "life_table"],
     ["optimizers"],
     ["condensers"],
-    ["pipeline", "model_selection", "testing"],
+    ["pipeline", "model_selection", "parquet", "testing"],
     ["audit"],
     ["report"],
     ["cli"],

@@ -13,6 +13,7 @@ from sklearn.base import clone
 
 from skcondense.condensers.allocation import allocate
 from skcondense.condensers.grouping import cluster, medoids_of, with_opinion
+from skcondense.condensers.objective import Candidate
 from skcondense.condensers.private_teacher import PrivateTeacher
 from skcondense.condensers.search import ZeroOrderSearch
 from skcondense.condensers.search_space import SearchSpace
@@ -204,10 +205,10 @@ class PrivateZeroOrderSearch(ZeroOrderSearch):
         optimizer.tell_contrasts(answer.value, answer.noise)
         return np.asarray(answer.value)
 
-    def _best_of(self, candidates: list[Rows]) -> int:
+    def _best_of(self, candidates: list[Candidate]) -> int:
         return self._select("gate", candidates)
 
-    def _select(self, stage: str, candidates: list[Rows]) -> int:
+    def _select(self, stage: str, candidates: list[Candidate]) -> int:
         def losses(rows: PrivateTable) -> Vector:
             return self.objective.by_row(candidates, rows)
 

@@ -99,7 +99,8 @@ class PrivateTeacher:
         self._tilts = self.proxy.task.tilts(self._marginals.cells)
         self._step = np.zeros((self._leaves.n_leaves, self._tilts.shape[1]))
         if share > 0:
-            self._step = self._correction(oracle, share)
+            with single_threaded():
+                self._step = self._correction(oracle, share)
 
     def outcomes(self, Z: NDArray[Any]) -> Floats:
         """Probability of each outcome cell for encoded rows, of shape (n_rows, n_cells)."""

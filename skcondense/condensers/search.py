@@ -8,7 +8,7 @@ from joblib import Parallel
 from numpy.typing import NDArray
 
 from skcondense.callbacks import FitProgress
-from skcondense.condensers.objective import Objective
+from skcondense.condensers.objective import Candidate, Objective
 from skcondense.condensers.search_space import SearchSpace
 from skcondense.condensers.starts import Pool
 from skcondense.optimizers import (
@@ -19,7 +19,6 @@ from skcondense.optimizers import (
     TwoPointOptimizer,
 )
 from skcondense.private_table import PrivateTable
-from skcondense.table import take_rows
 from skcondense.tasks import Rows
 
 if TYPE_CHECKING:
@@ -152,12 +151,12 @@ class ZeroOrderSearch:
 
     def _candidate(
         self, pool: Pool, rows: Any, members: NDArray[np.intp], labels: Vector | None = None
-    ) -> Rows:
+    ) -> Candidate:
         task = self.table.task
         labels = pool.labels[members] if labels is None else labels
         prototype, y, weight = task.deliver(labels, pool.weight[members])
         scale = self.table.weight.sum() / weight.sum()
-        return Rows(take_rows(rows, members[prototype]), y, weight * scale)
+        return Candidate(rows, members[prototype], y, weight * scale)
 
     def _refine(self, space: SearchSpace) -> list[Vector]:
         """Move labels, weights or features; return the sets to choose from."""
@@ -213,7 +212,7 @@ class ZeroOrderSearch:
         points = np.stack([space.start, *checkpoints])
         return points[self._best_of(space.candidates(points))]
 
-    def _best_of(self, candidates: list[Rows]) -> int:
+    def _best_of(self, candidates: list[Candidate]) -> int:
         return int(np.argmin(self.objective(candidates, self._draw(GATE_ROWS))))
 
     def _draw(self, n_rows: int) -> PrivateTable:

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skcondense.condensers.objective import Candidate
 from skcondense.private_table import PrivateTable
-from skcondense.table import take_rows
-from skcondense.tasks import Rows
 
 __all__ = ["SearchSpace"]
 
@@ -84,33 +83,40 @@ class SearchSpace:
 
     def unpack(self, point: Vector) -> tuple[NDArray[Any], Vector, Vector]:
         """Encoded rows, labels and weights at a point."""
-        Z, labels, weight = self.Z, self.labels, self.weight
+        Z, labels, weight = (np.array(part[0]) for part in self._unpack(point[np.newaxis]))
+        return Z, labels, weight
+
+    def _unpack(self, points: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """Encoded rows, labels and weights at several points, one after the other."""
+        n_points = len(points)
+        values = {"features": self.Z, "labels": self.labels, "weights": self.weight}
+        found = {name: np.broadcast_to(v, (n_points, *v.shape)) for name, v in values.items()}
         start = 0
         for name, (part, _, _) in self._parts.items():
-            values = point[start : start + part.size].reshape(part.shape)
-            start += part.size
-            if name == "features":
-                Z = values
-            elif name == "labels":
-                labels = self.table.task.from_free(values)
-            else:
-                weight = np.exp(values)
-        return Z, labels, weight * (self.weight.sum() / weight.sum())
+            stop = start + part.size
+            found[name] = points[:, start:stop].reshape(n_points, *part.shape)
+            start = stop
+        if "labels" in self.optimize:
+            free = found["labels"].reshape(-1, found["labels"].shape[-1])
+            found["labels"] = self.table.task.from_free(free).reshape(n_points, len(self.Z), -1)
+        if "weights" in self.optimize:
+            weight = np.exp(found["weights"])
+            found["weights"] = weight * (self.weight.sum() / weight.sum(axis=1, keepdims=True))
+        return found["features"], found["labels"], found["weights"]
 
     @cached_property
     def _rows(self) -> Any:
         return self.table.decode(self.Z)
 
-    def candidates(self, points: NDArray[Any]) -> list[Rows]:
+    def candidates(self, points: NDArray[Any]) -> list[Candidate]:
         """Condensed sets at several points, of shape (n_points, n_dimensions)."""
-        unpacked = [self.unpack(point) for point in points]
-        rows, size = self._rows, 0
-        if "features" in self.optimize:
-            # One decoding of all rows is many times faster than one per candidate.
-            rows = self.table.decode(np.concatenate([Z for Z, _, _ in unpacked]))
-            size = len(self.Z)
+        Z, labels, weight = self._unpack(points)
+        moves = "features" in self.optimize
+        # One decoding of all rows is many times faster than one per candidate.
+        rows = self.table.decode(np.concatenate(Z)) if moves else self._rows
         found = []
-        for i, (_, labels, weight) in enumerate(unpacked):
-            prototype, y, row_weight = self.table.task.deliver(labels, weight)
-            found.append(Rows(take_rows(rows, prototype + i * size), y, row_weight))
+        for i in range(len(points)):
+            prototype, y, row_weight = self.table.task.deliver(labels[i], weight[i])
+            index = prototype + i * len(self.Z) if moves else prototype
+            found.append(Candidate(rows, index, y, row_weight))
         return found

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from skcondense._sklearn import HasMethods, StrOptions, at_least, between
+from skcondense._threads import single_threaded
 from skcondense.base import DatasetCondenser, Prototypes
 from skcondense.callbacks import Callback
 from skcondense.condensers.allocation import allocate
@@ -300,7 +301,8 @@ class ZeroOrderCondenser(DatasetCondenser):
                 f"loss={self.loss!r} cannot be used with epsilon: {loss.not_private_because} Use "
                 "loss='auto'."
             )
-        try_black_boxes(self.estimator, self.weights, loss, self.n_prototypes, facts, rng)
+        with single_threaded():
+            try_black_boxes(self.estimator, self.weights, loss, self.n_prototypes, facts, rng)
         shares = self._shares(facts.encoder.schema)
         copula = measure(facts, oracle, shares)
         teacher = PrivateTeacher(copula, oracle, shares["residuals"], rng)

@@ -53,12 +53,12 @@ class ExchangeSearch(BatchOptimizer):
     def ask(self) -> NDArray[np.intp]:
         remaining = 1 - self._n_iter / self._max_iter
         n_out = max(1, round(FIRST_SHARE * remaining * len(self._best)))
-        self._points = np.array([self._exchanged(n_out) for _ in range(self._n_points)])
-        return self._points
-
-    def _exchanged(self, n_out: int) -> NDArray[np.intp]:
         outside = np.setdiff1d(np.arange(self._n_pool), self._best)
         n_out = min(n_out, len(outside))
+        self._points = np.array([self._exchanged(n_out, outside) for _ in range(self._n_points)])
+        return self._points
+
+    def _exchanged(self, n_out: int, outside: NDArray[np.intp]) -> NDArray[np.intp]:
         members = self._best.copy()
         seats = self._rng.choice(len(members), n_out, replace=False)
         members[seats] = self._rng.choice(outside, n_out, replace=False)

@@ -6,6 +6,7 @@ diffprivlib 0.6.6 imports its models on import, and they need private parts of s
 
 import importlib
 import sys
+import warnings
 from types import ModuleType
 from typing import Any
 
@@ -25,4 +26,7 @@ def _mechanisms() -> Any:
             del sys.modules[MODELS]
 
 
-Exponential: Any = _mechanisms().Exponential
+# diffprivlib adds a filter for a warning class of its own. scikit-learn sends all filters to its
+# worker processes, and this one cannot be sent: the class's module is not importable.
+with warnings.catch_warnings():
+    Exponential: Any = _mechanisms().Exponential

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 from skcondense.exceptions import LedgerError
@@ -38,6 +38,8 @@ class PrivacyStatement:
         What was asked, in order: the ledger's extract for this fit.
     seeded_noise : bool
         Whether the noise could be repeated: then nothing is promised.
+    sampling_rate : float
+        Public probability of each patient to be in the sample that was asked; 1 where all were.
     """
 
     epsilon: float
@@ -47,6 +49,7 @@ class PrivacyStatement:
     unit: str
     spends: tuple[Spend, ...]
     seeded_noise: bool
+    sampling_rate: float = 1.0
 
     @classmethod
     def of(
@@ -97,11 +100,24 @@ class PrivacyStatement:
             "accused wrongly.",
             f"The table was asked {len(self.spends)} questions; each answer was noised, and the "
             "rows, weights and labels were computed from the answers alone.",
+            *self._sampling,
             "Taken as public, and not protected: the schema (columns, bounds, categories, "
             "outcome), column types, the settings of the fit, and whatever is true of people like "
             f"a given {self.unit} whether or not it is in the table.",
             "It covers this fit alone. Other releases and other fits on the same patients add up; "
             "a shared ledger counts them.",
+        )
+
+    @property
+    def _sampling(self) -> tuple[str, ...]:
+        if self.sampling_rate == 1:
+            return ()
+        return (
+            f"The questions were asked of a random sample: a secret coin put each {self.unit} into "
+            f"it with the public probability {self.sampling_rate:.4g}, whatever its rows hold. The "
+            f"promise holds for every {self.unit} of the table, in the sample or not, and no "
+            "stronger one is claimed for the sampling. Weights are divided by that probability, so "
+            "they estimate the whole table.",
         )
 
     def __str__(self) -> str:
@@ -136,7 +152,8 @@ class PrivacyStatement:
             facts: dict[str, Any] = json.loads(text)
             spends = tuple(Spend(**spend) for spend in facts["spends"])
             terms = {name: facts[name] for name in ("delta", "neighbors", "unit", "seeded_noise")}
-            statement = cls.of(spends, **terms)
+            rate = float(facts.get("sampling_rate", 1.0))
+            statement = replace(cls.of(spends, **terms), sampling_rate=rate)
             said = float(facts["epsilon"])
         except (ValueError, KeyError, TypeError) as error:
             raise LedgerError(f"This is not a privacy statement in JSON: {error}.") from error

@@ -10,7 +10,7 @@ from skcondense.table.schema import (
     clip_to_bounds,
     infer_schema,
 )
-from skcondense.table.vectorizer import SchemaVectorizer, encode_once
+from skcondense.table.vectorizer import SchemaVectorizer, encode_once, take_encoded
 
 __all__ = [
     "Column",
@@ -26,5 +26,6 @@ __all__ = [
     "encode_once",
     "infer_schema",
     "is_frame",
+    "take_encoded",
     "take_rows",
 ]

@@ -8,8 +8,10 @@ import narwhals.stable.v2 as nw
 
 from skcondense.exceptions import missing_extra
 from skcondense.table.frames import Container
+from skcondense.table.schema import ColumnSchema, TableSchema
 
 __all__ = [
+    "as_declared",
     "describe_dtype",
     "describe_table",
     "read_table",
@@ -108,3 +110,23 @@ def _polars_series(series: Any, facts: dict[str, Any]) -> Any:
     if facts["name"] == "category":
         return pl.Series(series.name, values, dtype=pl.Categorical)
     return pl.Series(series.name, values).cast(getattr(pl, facts["name"]))
+
+
+def as_declared(X: Any, schema: TableSchema) -> Any:
+    """Columns of a pandas frame in the dtypes that a schema asks for, whatever a file holds.
+
+    What cannot be converted is left for the schema's check, whose message shows no cell.
+    """
+    casts = {}
+    for column in (column for column in schema if column.name in X.columns):
+        cells = X[column.name]
+        if cells.dtype.kind in "iuf" and _wants_float(column):
+            casts[column.name] = cells.astype(float)
+        elif cells.dtype.kind in "iuf" and column.kind == "integer" and cells.notna().all():
+            casts[column.name] = cells.round().astype(int)
+    return X.assign(**casts)
+
+
+def _wants_float(column: ColumnSchema) -> bool:
+    is_coded = all(isinstance(c, int | float) for c in column.categories or ())
+    return column.kind == "numeric" or (column.missing and is_coded)

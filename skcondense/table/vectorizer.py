@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
@@ -12,13 +12,24 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import validate_data
 
 from skcondense.table.encoder import TableEncoder
-from skcondense.table.frames import Column, Container, check_table
+from skcondense.table.frames import Column, Container, check_table, take_rows
 from skcondense.table.schema import ColumnSchema, TableSchema
 
-__all__ = ["SchemaVectorizer", "encode_once"]
+__all__ = ["SchemaVectorizer", "encode_once", "take_encoded"]
 
 
-_memory: ContextVar[dict[Any, Any] | None] = ContextVar("memory", default=None)
+@dataclass
+class _Memory:
+    """Codes by table and schema, and which rows of which table a table is.
+
+    Tables are kept beside their ids, which must not be given to other ones.
+    """
+
+    codes: dict[Any, Any] = field(default_factory=dict)
+    origins: dict[int, Any] = field(default_factory=dict)
+
+
+_memory: ContextVar[_Memory | None] = ContextVar("memory", default=None)
 
 
 @contextmanager
@@ -27,11 +38,20 @@ def encode_once() -> Iterator[None]:
 
     Inside the block tables must not be changed in place.
     """
-    token = _memory.set({})
+    token = _memory.set(_Memory())
     try:
         yield
     finally:
         _memory.reset(token)
+
+
+def take_encoded(X: Any, index: NDArray[np.intp]) -> Any:
+    """Select rows by position; inside `encode_once` their codes are taken from those of `X`."""
+    rows = take_rows(X, index)
+    memory = _memory.get()
+    if memory is not None:
+        memory.origins[id(rows)] = (rows, X, index)
+    return rows
 
 
 class SchemaVectorizer(TransformerMixin, BaseEstimator):
@@ -88,11 +108,13 @@ class SchemaVectorizer(TransformerMixin, BaseEstimator):
         memory = _memory.get()
         if memory is None:
             return self._encode(X)
-        # The table is kept beside its codes: its id must not be given to another one.
+        if id(X) in memory.origins:
+            _, whole, index = memory.origins[id(X)]
+            return self.transform(whole)[index]
         key = (id(X), self.schema)
-        if key not in memory:
-            memory[key] = (X, self._encode(X))
-        return memory[key][1]
+        if key not in memory.codes:
+            memory.codes[key] = (X, self._encode(X))
+        return memory.codes[key][1]
 
     def _encode(self, X: Any) -> NDArray[np.floating[Any]]:
         X = check_table(X)

@@ -1,5 +1,7 @@
 """Fit any estimator to weighted rows, or say clearly why that is impossible."""
 
+from collections.abc import Hashable
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -9,7 +11,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import has_fit_parameter
 
 from skcondense.exceptions import WeightsNotSupportedError
-from skcondense.table import take_rows
+from skcondense.table import take_encoded
 from skcondense.tasks import xgboost_survival
 from skcondense.tasks.xgboost_survival import last_step
 
@@ -64,7 +66,7 @@ def fit_weighted(
         return _fit(estimator, X, y, {})
     if weights == "replicate":
         rows = replicate(sample_weight)
-        return _fit(estimator, take_rows(X, rows), y[rows], {})
+        return _fit(estimator, take_encoded(X, rows), y[rows], {})
     raise WeightsNotSupportedError(
         f"{last_step(estimator).__class__.__name__} takes no sample_weight, but condensed rows "
         'are weighted. Pass weights="replicate" to repeat rows in proportion to their weights, or '
@@ -87,7 +89,13 @@ def replicate(sample_weight: NDArray[np.float64]) -> NDArray[np.intp]:
 
 def takes_weights(estimator: Any) -> bool:
     """Whether `fit` of the estimator, or of a Pipeline's last step, takes ``sample_weight``."""
-    return bool(has_fit_parameter(last_step(estimator), "sample_weight"))
+    return _class_takes_weights(last_step(estimator).__class__)
+
+
+# Reading a signature takes as long as the fit of a small tree.
+@lru_cache(maxsize=256)
+def _class_takes_weights(kind: Hashable) -> bool:
+    return bool(has_fit_parameter(kind, "sample_weight"))
 
 
 def _weight_kwargs(estimator: Any, sample_weight: NDArray[np.float64]) -> dict[str, Any]:
