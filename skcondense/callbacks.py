@@ -14,7 +14,7 @@ class FitProgress:
 
     Attributes
     ----------
-    stage : {"select", "exchange", "refine"}
+    stage : {"columns", "select", "exchange", "refine"}
         What is being done.
     n_iter : int
         Rounds finished in this stage.

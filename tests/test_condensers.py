@@ -203,7 +203,7 @@ def test_many_prototypes_of_few_rows(init, n_prototypes):
 @pytest.mark.parametrize("part", ["features", "labels", "weights"])
 def test_only_the_chosen_part_moves(part):
     def parts(**params):
-        condenser = zero_order(LINEAR, **params)
+        condenser = zero_order(LINEAR, columns="all", **params)
         found = condenser.condense(X, Y)
         first = np.unique(found.prototype, return_index=True)[1]
         mass = np.bincount(found.prototype, found.sample_weight)
@@ -214,6 +214,36 @@ def test_only_the_chosen_part_moves(part):
     refined = parts(max_iter=10, optimize=[part], learning_rate=0.5)
     moved = [name for name in start if not np.allclose(start[name], refined[name], atol=1e-9)]
     assert moved == [part]
+
+
+def test_columns_that_say_nothing_get_one_value():
+    noise = np.random.default_rng(0).normal(size=(len(X), 6))
+    frame = pd.DataFrame(np.hstack([X[:, :4], noise])).add_prefix("c")
+    frame["code"] = np.where(noise[:, 0] > 1, "rare", "common")
+    condenser = zero_order([TREE, LINEAR], columns="informative").fit(
+        frame, X[:, 0] > X[:, 0].mean()
+    )
+    varying = condenser.varying_columns_
+    assert "c0" in varying
+    assert 4 <= len(varying) < frame.shape[1]
+    condensed = condenser.X_condensed_
+    for name in frame:
+        assert (condensed[name] == condensed[name][0]).all() == (name not in varying)
+    if "code" not in varying:
+        assert condensed["code"].unique().tolist() == ["common"]
+
+
+def test_columns_all_leaves_none_out():
+    condenser = zero_order(columns="all").fit(X, Y)
+    assert len(condenser.varying_columns_) == X.shape[1]
+    assert "columns" not in condenser.history_["stage"]
+
+
+@pytest.mark.parametrize("params", [{"init": "real"}, {"optimize": ["features"]}])
+def test_informative_columns_go_with_neither(params):
+    with pytest.raises(ValueError, match=r"columns='informative' .* Use columns='all'"):
+        zero_order(columns="informative", **params).fit(X, Y)
+    assert len(zero_order(**params).fit(X, Y).varying_columns_) == X.shape[1]
 
 
 def test_mean_over_a_list_of_black_boxes():
@@ -236,10 +266,12 @@ def test_same_result_for_any_number_of_jobs():
 def test_history():
     condenser = zero_order().fit(X, Y)
     history = pd.DataFrame(condenser.history_)
-    assert history["stage"].unique().tolist() == ["select", "exchange", "refine"]
+    assert history["stage"].unique().tolist() == ["columns", "select", "exchange", "refine"]
     assert history["n_evals"].is_monotonic_increasing
-    # 3 candidates, 2 rounds of exchange and 4 of refinement with 4 candidates, 2 for the gate.
-    assert condenser.n_evals_ == 3 + 4 * (2 + 4) + 2
+    # 3 candidates with as many sets of columns, 2 rounds of exchange and 4 of refinement with 4
+    # candidates, 2 for the gate.
+    n_levels = (history["stage"] == "columns").sum()
+    assert condenser.n_evals_ == 3 * n_levels + 3 + 4 * (2 + 4) + 2
 
 
 def test_refinement_never_ends_worse_than_it_starts():

@@ -146,7 +146,8 @@ class ClusterCondenser(DatasetCondenser):
         cell = cluster(geometry, self.n_prototypes, rng, table.weight)
         weight: NDArray[np.float64] = np.bincount(cell, table.weight).astype(np.float64)
         Z = table.encoder.project(means_of(table.Z, cell, table.weight))
-        found = with_rare_levels(table, Z, weight)
+        every = np.ones(len(table.encoder.schema), dtype=bool)
+        found = with_rare_levels(table, Z, weight, every)
         labels = _mean_labels(table, opinion, cell, found)
         labels = table.task.calibrated(
             labels, found.weight, table.task.overall(table.y, table.weight)

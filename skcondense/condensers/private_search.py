@@ -141,7 +141,8 @@ def proxy_pool(
             weight.append(np.bincount(cell) * (proxy.weight[rows].sum() / len(part)))
     rows = np.concatenate(members)
     seats = np.arange(len(rows)).reshape(n_sets, -1)
-    return Pool(proxy.Z[rows], labels[rows], np.concatenate(weight), seats)
+    varying = np.ones(len(proxy.encoder.schema), dtype=bool)
+    return Pool(proxy.Z[rows], labels[rows], np.concatenate(weight), seats, varying)
 
 
 class PrivateZeroOrderSearch(ZeroOrderSearch):

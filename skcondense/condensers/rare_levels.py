@@ -42,7 +42,9 @@ class RareLevels:
     rows: dict[int, NDArray[np.intp]]
 
 
-def with_rare_levels(table: PrivateTable, Z: Matrix, weight: NDArray[np.float64]) -> RareLevels:
+def with_rare_levels(
+    table: PrivateTable, Z: Matrix, weight: NDArray[np.float64], varying: NDArray[np.bool_]
+) -> RareLevels:
     """Put means of rows with a lost level in the place of the lightest prototypes.
 
     Parameters
@@ -53,13 +55,15 @@ def with_rare_levels(table: PrivateTable, Z: Matrix, weight: NDArray[np.float64]
         Encoded prototypes.
     weight : ndarray of shape (n_prototypes,)
         Their weights.
+    varying : ndarray of shape (n_columns,)
+        Columns whose levels count.
 
     Returns
     -------
     RareLevels
     """
     bins = TableBins(table.encoder)
-    listed = np.flatnonzero([not column.is_number for column in table.encoder.schema])
+    listed = np.flatnonzero(varying & [not column.is_number for column in table.encoder.schema])
     real, kept = bins.of(table.Z)[:, listed], bins.of(Z)[:, listed]
     count = np.bincount(real.ravel(), minlength=len(bins))
     held = np.bincount(kept.ravel(), minlength=len(bins))

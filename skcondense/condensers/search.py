@@ -1,7 +1,7 @@
-"""The search behind `ZeroOrderCondenser`: select, exchange, refine, gate."""
+"""The search behind `ZeroOrderCondenser`: columns, select, exchange, refine, gate."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from joblib import Parallel
@@ -24,7 +24,7 @@ from skcondense.tasks import Rows
 if TYPE_CHECKING:
     from skcondense.condensers.zero_order import ZeroOrderCondenser
 
-__all__ = ["PARTS", "ZeroOrderSearch"]
+__all__ = ["PARTS", "Found", "ZeroOrderSearch"]
 
 Vector = NDArray[np.float64]
 
@@ -33,8 +33,31 @@ PARTS = frozenset({"features", "labels", "weights"})
 GATE_ROWS = 5000
 # Iterations between two sets that the final choice considers.
 CHECKPOINT = 10
+# Candidate sets that tell whether fewer columns are better.
+COLUMN_SETS = 6
 # Candidate sets per evaluation while selecting, so that callbacks hear from it.
 SELECT_BATCH = 10
+
+
+class Found(NamedTuple):
+    """A condensed set, encoded.
+
+    Attributes
+    ----------
+    Z : ndarray of shape (n_prototypes, n_codes)
+        Rows.
+    labels : ndarray of shape (n_prototypes, n_label_columns)
+        Soft labels.
+    weight : ndarray of shape (n_prototypes,)
+        Weights.
+    varying : ndarray of shape (n_columns,)
+        Which columns vary.
+    """
+
+    Z: NDArray[Any]
+    labels: Vector
+    weight: Vector
+    varying: NDArray[np.bool_]
 
 
 class ZeroOrderSearch:
@@ -88,19 +111,13 @@ class ZeroOrderSearch:
             key: [] for key in ("stage", "n_iter", "loss", "n_evals")
         }
 
-    def run(self, pool: Pool) -> tuple[NDArray[Any], Vector, Vector]:
-        """Search from a pool of candidate rows.
-
-        Returns
-        -------
-        Z : ndarray of shape (n_prototypes, n_codes)
-        labels : ndarray of shape (n_prototypes, n_label_columns)
-        weight : ndarray of shape (n_prototypes,)
-        """
-        rows = self.table.decode(pool.Z)
-        first = self._candidate(pool, rows, pool.sets[0])
+    def run(self, pools: Sequence[Pool]) -> Found:
+        """Search from pools of candidate rows that differ in the columns that vary."""
+        first = self._candidate(pools[0], self.table.decode(pools[0].Z), pools[0].sets[0])
         self.objective.check(first, self.table)
         with self._parallel:
+            pool = self._choose_columns(pools)
+            rows = self.table.decode(pool.Z)
             members = self._exchange(pool, rows)
             labels = self._choose_labels(pool, rows, members)
             space = SearchSpace(
@@ -115,7 +132,21 @@ class ZeroOrderSearch:
                     "weights": self._settings.weight_radius,
                 },
             )
-            return space.unpack(self._gate(space, self._refine(space)))
+            found = space.unpack(self._gate(space, self._refine(space)))
+            return Found(*found, pool.varying)
+
+    def _choose_columns(self, pools: Sequence[Pool]) -> Pool:
+        """The pool whose first sets have the smallest mean loss, all on the same rows."""
+        batch = self._draw(self._settings.batch_size)
+        losses: list[float] = []
+        for n_iter, pool in enumerate(pools if len(pools) > 1 else (), start=1):
+            rows = self.table.decode(pool.Z)
+            sets = pool.sets[:COLUMN_SETS]
+            found = self.objective([self._candidate(pool, rows, s) for s in sets], batch)
+            losses.append(float(np.mean(found)))
+            if self._report("columns", n_iter, len(pools), found):
+                break
+        return pools[int(np.argmin(losses))] if losses else pools[0]
 
     def _choose_labels(self, pool: Pool, rows: Any, members: NDArray[np.intp]) -> Vector:
         """Labels to start from: the teacher's."""

@@ -1,6 +1,6 @@
 """Candidate sets to start from: synthetic rows with a teacher's soft labels."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from skcondense.condensers.random import draw_rows
 from skcondense.condensers.teacher import FoldTeacher
 from skcondense.private_table import PrivateTable
 
-__all__ = ["Pool", "make_pool"]
+__all__ = ["Pool", "make_pool", "without_real_rows"]
 
 Matrix = NDArray[Any]
 
@@ -41,12 +41,15 @@ class Pool:
         Weights.
     sets : ndarray of shape (n_sets, n_prototypes)
         Positions in the pool.
+    varying : ndarray of shape (n_columns,)
+        Which columns have more than their typical value.
     """
 
     Z: Matrix
     labels: NDArray[np.float64]
     weight: NDArray[np.float64]
     sets: NDArray[np.intp]
+    varying: NDArray[np.bool_]
 
 
 def make_pool(
@@ -98,17 +101,16 @@ def make_pool(
         parts.append(_cluster_means(table, teacher, size, n_clustered, rng))
     Z, labels, weight = (np.concatenate(part) for part in zip(*parts, strict=True))
     sets = np.arange(len(Z)).reshape(n_sets, size)
-    if init != "real":
-        sets = _without_real_rows(sets, synthetic_only(table, Z), rng)
-    return Pool(Z, labels, weight, sets)
+    varying = np.ones(len(table.encoder.schema), dtype=bool)
+    pool = Pool(Z, labels, weight, sets, varying)
+    return pool if init == "real" else without_real_rows(pool, table, rng)
 
 
-def _without_real_rows(
-    sets: NDArray[np.intp], synthetic: NDArray[np.bool_], rng: np.random.Generator
-) -> NDArray[np.intp]:
+def without_real_rows(pool: Pool, table: PrivateTable, rng: np.random.Generator) -> Pool:
     """Replace members that happen to equal a real row by members of other sets."""
+    synthetic = synthetic_only(table, pool.Z)
     free = np.flatnonzero(synthetic)
-    sets = sets.copy()
+    sets = pool.sets.copy()
     for members in sets:
         real = np.flatnonzero(~synthetic[members])
         others = np.setdiff1d(free, members)
@@ -116,7 +118,7 @@ def _without_real_rows(
             # A single set has no others to borrow from: it repeats its own synthetic members.
             others = members[synthetic[members]]
         members[real] = rng.choice(others, len(real), replace=len(others) < len(real))
-    return sets
+    return replace(pool, sets=sets)
 
 
 def _cluster_means(

@@ -10,6 +10,12 @@ from skcondense._threads import single_threaded
 from skcondense.base import DatasetCondenser, Prototypes
 from skcondense.callbacks import Callback
 from skcondense.condensers.allocation import allocate
+from skcondense.condensers.informative import (
+    column_importance,
+    fewer_columns,
+    with_fewer_columns,
+    with_typical_values,
+)
 from skcondense.condensers.measuring import check_request, measure, shares_of
 from skcondense.condensers.private_search import (
     PrivateZeroOrderSearch,
@@ -18,8 +24,8 @@ from skcondense.condensers.private_search import (
 )
 from skcondense.condensers.private_teacher import N_ROWS, PrivateTeacher, refuse_other_teacher
 from skcondense.condensers.rare_levels import with_rare_levels
-from skcondense.condensers.search import PARTS, ZeroOrderSearch
-from skcondense.condensers.starts import make_pool
+from skcondense.condensers.search import PARTS, Found, ZeroOrderSearch
+from skcondense.condensers.starts import Pool, make_pool, without_real_rows
 from skcondense.condensers.teacher import FoldTeacher
 from skcondense.privacy import Oracle, PrivacyLedger
 from skcondense.private_table import PrivateTable
@@ -44,10 +50,11 @@ SHARES = {
 class ZeroOrderCondenser(DatasetCondenser):
     """Find prototypes on which black boxes train to a small loss on the real rows.
 
-    The fit has four stages. *Select*: candidate sets of synthetic rows, labelled by a teacher,
-    are compared by the black boxes' loss. *Exchange*: members of the best set are swapped for
-    others. *Refine*: labels, weights or features move by zero-order optimisation. *Gate*: of the
-    start and several refined sets the best is kept, so refinement never makes the loss worse.
+    The fit has five stages. *Columns*: how many columns vary is decided, by the black boxes' loss.
+    *Select*: candidate sets of synthetic rows, labelled by a teacher, are compared. *Exchange*:
+    members of the best set are swapped for others. *Refine*: labels, weights or features move by
+    zero-order optimisation. *Gate*: of the start and several refined sets the best is kept, so
+    refinement never makes the loss worse.
 
     At predict time nothing is optimised: new rows pass through `transform`, their number
     unchanged.
@@ -65,6 +72,12 @@ class ZeroOrderCondenser(DatasetCondenser):
     optimizer : str, default="two-point"
         "two-point" for random-direction gradients, "random" for random search, or the name of a
         nevergrad optimiser such as "CMA" or "DE".
+    columns : {"auto", "informative", "all"}, default="auto"
+        Columns that vary in the set. "informative": where it lowers the loss, only the half, a
+        quarter, ... of the columns that most move the teacher's labels; the others are given
+        their median or commonest category, so that no black box falls for what they do by chance
+        in so few rows. "all": none is left out. "auto" is "informative", but "all" for survival,
+        for ``init="real"``, and where features are optimised.
     init : {"mixed", "groups", "clusters", "real"}, default="mixed"
         Candidate sets: half of each of the next two, means of three neighbours, means of k-means
         cells in which a teacher says alike, or real rows. Not used with epsilon.
@@ -137,6 +150,8 @@ class ZeroOrderCondenser(DatasetCondenser):
         Rounds of refinement.
     n_evals_ : int
         Candidates evaluated; each is a fit of every black box.
+    varying_columns_ : list of str
+        Names of the columns that vary in the set.
     history_ : dict of lists
         Stage, round, loss and evaluations of every round.
 
@@ -173,6 +188,7 @@ class ZeroOrderCondenser(DatasetCondenser):
         "estimator": [HasMethods(["fit", "predict"]), list],
         "optimize": [set, frozenset, tuple, list],
         "optimizer": [str],
+        "columns": [StrOptions({"auto", "informative", "all"})],
         "init": [StrOptions({"mixed", "groups", "clusters", "real"})],
         "n_candidates": [at_least(1)],
         "n_exchanges": [at_least(0)],
@@ -198,6 +214,7 @@ class ZeroOrderCondenser(DatasetCondenser):
         n_prototypes: int = 100,
         optimize: Iterable[str] = ("labels", "weights"),
         optimizer: str = "two-point",
+        columns: str = "auto",
         init: str = "mixed",
         n_candidates: int = 30,
         n_exchanges: int = 30,
@@ -239,6 +256,7 @@ class ZeroOrderCondenser(DatasetCondenser):
         self.estimator = estimator
         self.optimize = optimize
         self.optimizer = optimizer
+        self.columns = columns
         self.init = init
         self.n_candidates = n_candidates
         self.n_exchanges = n_exchanges
@@ -263,23 +281,41 @@ class ZeroOrderCondenser(DatasetCondenser):
         source = table if self.init == "real" else table.one_row_per_patient(rng)
         counts = allocate(self.allocation, self.n_prototypes, source)
         pool = make_pool(source, teacher, self.init, counts, self.n_candidates, rng)
+        pools = self._pools(pool, teacher, source, rng)
+        fewer = [without_real_rows(part, source, rng) for part in pools[1:]]
         search = ZeroOrderSearch(self, table, table, rng)
-        Z, labels, weight = search.run(pool)
+        found = search.run([pools[0], *fewer])
         if self.init != "real":
-            found = with_rare_levels(source, Z, weight)
-            seats = list(found.rows)
-            Z, weight = found.Z, found.weight
-            labels[seats] = teacher.label(Z[seats]) if seats else labels[seats]
-        return self._found(search, Z, labels, weight, table.task.overall(table.y, table.weight))
+            found = _with_rare_levels(found, source, teacher)
+        return self._delivered(search, found, table.task.overall(table.y, table.weight))
 
-    def _found(
-        self, search: ZeroOrderSearch, Z: Any, labels: Any, weight: Any, overall: Any
-    ) -> Prototypes:
-        labels = search.table.task.calibrated(labels, weight, overall)
+    def _pools(
+        self, pool: Pool, teacher: Any, table: PrivateTable, rng: np.random.Generator
+    ) -> list[Pool]:
+        """The pool with all columns and, where columns may be left out, with fewer."""
+        if self._columns(table.task) == "all":
+            return [pool]
+        levels = fewer_columns(column_importance(teacher.label, table, rng))
+        return [pool, *(with_fewer_columns(pool, varying, table) for varying in levels[1:])]
+
+    def _columns(self, task: Task) -> str:
+        # A survival set is read for hazard ratios too, and Cox fails on constant columns.
+        must_vary = task.name == "survival" or self.init == "real" or "features" in self.optimize
+        if self.columns == "auto":
+            return "all" if must_vary else "informative"
+        return self.columns
+
+    def _delivered(self, search: ZeroOrderSearch, found: Found, overall: Any) -> Prototypes:
+        Z, weight = found.Z, found.weight
+        labels = search.table.task.calibrated(found.labels, weight, overall)
+        schema = search.table.encoder.schema
         facts = {
             "n_iter_": search.history["stage"].count("refine"),
             "n_evals_": search.objective.n_evals,
             "history_": search.history,
+            "varying_columns_": [
+                column.name for column, varies in zip(schema, found.varying, strict=True) if varies
+            ],
         }
         table = search.table
         return Prototypes(table.decode(Z), *table.task.deliver(labels, weight), facts)
@@ -311,7 +347,8 @@ class ZeroOrderCondenser(DatasetCondenser):
             oracle.read_sample(self.subsample / copula.marginals.n_rows)
         pool = proxy_pool(teacher, self.allocation, self.n_prototypes, self.n_candidates, rng)
         search = PrivateZeroOrderSearch(self, teacher, oracle, shares, rng)
-        return self._found(search, *search.run(pool), copula.marginals.overall)
+        pools = self._pools(pool, teacher, teacher.proxy, rng)
+        return self._delivered(search, search.run(pools), copula.marginals.overall)
 
     def _loss_type(self, task: Task) -> type[Loss]:
         return loss_type(task, self.loss)
@@ -328,3 +365,19 @@ class ZeroOrderCondenser(DatasetCondenser):
             )
         if isinstance(self.estimator, list) and not self.estimator:
             raise ValueError("estimator must be an estimator or a list of some. Got [].")
+        if self.columns == "informative" and (self.init == "real" or "features" in self.optimize):
+            raise ValueError(
+                "columns='informative' gives most columns one value, which goes neither with "
+                "init='real' nor with features that are optimised. Use columns='all'."
+            )
+
+
+def _with_rare_levels(found: Found, table: PrivateTable, teacher: FoldTeacher) -> Found:
+    rare = with_rare_levels(table, found.Z, found.weight, found.varying)
+    seats = list(rare.rows)
+    if not seats:
+        return found
+    Z, labels = rare.Z.copy(), found.labels.copy()
+    Z[seats] = with_typical_values(Z[seats], found.varying, table)
+    labels[seats] = teacher.label(Z[seats])
+    return Found(Z, labels, rare.weight, found.varying)
