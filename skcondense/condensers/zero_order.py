@@ -158,8 +158,8 @@ class ZeroOrderCondenser(DatasetCondenser):
     Notes
     -----
     Cost: ``n_candidates + 2 * n_directions * (n_exchanges + max_iter)`` evaluations, some
-    ``max_iter / 10`` more to choose from, and six for each number of columns. Each is a fit of every black box to the condensed rows
-    and a prediction for `batch_size` real rows.
+    ``max_iter / 10`` more to choose from, and six for each number of columns. Each is a fit of
+    every black box to the condensed rows and a prediction for `batch_size` real rows.
 
     This is our own algorithm, in the spirit of the zero-order condensation announced in [1]_;
     it does not reproduce that paper.
