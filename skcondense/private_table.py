@@ -15,8 +15,8 @@ __all__ = ["EXACT", "ROUNDED", "PrivateTable"]
 # Two encoded numbers closer than this are the same number up to floating-point error, and the
 # same number for someone who rounds.
 EXACT, ROUNDED = 1e-9, 1e-2
-# Real rows are compared with others in pieces of this many, which bounds the memory.
-PIECE = 50_000
+# Real rows are compared with others in pieces of this many codes, which bounds the memory.
+PIECE = 5_000_000
 
 
 @dataclass(frozen=True)
@@ -120,8 +120,9 @@ class PrivateTable:
         """Which encoded rows coincide with a real row, up to `precision` in each coordinate."""
         keys = _as_keys(Z, precision)
         found = np.zeros(len(Z), dtype=bool)
-        for start in range(0, len(self), PIECE):
-            piece = take_rows(self.X, np.arange(start, min(start + PIECE, len(self))))
+        n_rows = max(1, PIECE // self.encoder.n_codes)
+        for start in range(0, len(self), n_rows):
+            piece = take_rows(self.X, np.arange(start, min(start + n_rows, len(self))))
             real = self.encoder.encode(self.container.read(piece))
             found |= np.isin(keys, _as_keys(real, precision))
         return found
