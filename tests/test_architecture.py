@@ -17,6 +17,7 @@ ROOMS = [
     ["base", "border", "private_fit", "life_table"],
     ["optimizers"],
     ["condensers"],
+    ["neural"],
     ["pipeline", "model_selection", "testing"],
     ["audit"],
     ["report"],
