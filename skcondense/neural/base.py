@@ -203,7 +203,7 @@ class NeuralCondenser(DatasetCondenser):
         generator = torch_generator(rng)
         loop = self._loop(synthetic, self._matcher(problem, settings, generator), generator)
         loop.run()
-        sizes = np.bincount(table.strata, table.weight)
+        sizes = np.bincount(table.strata, table.weight).astype(np.float64)
         return self._deliver(synthetic, table, sizes, loop, settings)
 
     def _settings(self, space: InputSpace, task: Any, compute: Compute) -> NetworkSettings:

@@ -42,11 +42,12 @@ class Checkpoint:
         """
         facts = {"format": FORMAT, "settings": self._settings, "numbers": numbers}
         text = np.frombuffer(json.dumps(facts).encode(), dtype=np.uint8)
+        content: dict[str, Any] = {**arrays, FACTS: text}
         self.path.parent.mkdir(parents=True, exist_ok=True)
 
         def write(part: Path) -> None:
             with part.open("wb") as file:
-                np.savez_compressed(file, **arrays, **{FACTS: text})
+                np.savez_compressed(file, **content)
 
         write_atomically(self.path, write)
 

@@ -76,7 +76,7 @@ class DistributionMatcher(Matcher):
             initialise(self._network, self._generator)
             loss = self.loss(self._network, synthetic) / self._n_networks
             loss.backward()
-            total += float(loss)
+            total += float(loss.detach())
         step(total)
 
     def loss(self, network: Network, synthetic: SyntheticSet) -> Any:
