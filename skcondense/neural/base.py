@@ -207,10 +207,6 @@ class NeuralCondenser(DatasetCondenser):
         return self._deliver(synthetic, table, sizes, loop, settings)
 
     def _settings(self, space: InputSpace, task: Any, compute: Compute) -> NetworkSettings:
-        if self.factor > 1 and not space.is_image:
-            raise ValueError(
-                f"factor={self.factor} cuts images into tiles. Got a table. Leave factor=1."
-            )
         return NetworkSettings(
             architecture=resolve_architecture(self.network, is_image=space.is_image),
             augmentation=resolve_augmentation(self.augmentation, is_image=space.is_image),
@@ -218,6 +214,13 @@ class NeuralCondenser(DatasetCondenser):
             n_outputs=len(task.classes) if isinstance(task, ClassificationTask) else 1,
             compute=compute,
         )
+
+    def _tiles_per_side(self, is_image: bool) -> int:
+        if self.factor > 1 and not is_image:
+            raise ValueError(
+                f"factor={self.factor} cuts images into tiles. Got a table. Leave factor=1."
+            )
+        return self.factor
 
     def _normaliser(self, table: PrivateTable) -> Normaliser:
         size = input_shape(table.encoder)[0]
@@ -241,7 +244,7 @@ class NeuralCondenser(DatasetCondenser):
         rng: np.random.Generator,
     ) -> NDArray[Any]:
         """Codes to start from: what a network is to see, before mosaics are made of them."""
-        tiles = self.factor**2
+        tiles = self._tiles_per_side(problem.space.is_image) ** 2
         if not isinstance(self.init, str):
             return given_start(table, np.asarray(self.init), sum(counts.values()) * tiles)
         start = Start(table, problem, settings.architecture, rng)
@@ -250,10 +253,11 @@ class NeuralCondenser(DatasetCondenser):
     def _synthetic(
         self, codes: NDArray[Any], space: InputSpace, counts: dict[int, int], y: NDArray[Any]
     ) -> SyntheticSet:
-        x = mosaic(space.inputs(codes), self.factor).clone()
+        factor = self._tiles_per_side(space.is_image)
+        x = mosaic(space.inputs(codes), factor).clone()
         space.project(x)
         strata = np.repeat(list(counts), list(counts.values()))
-        return SyntheticSet(space, x.requires_grad_(), strata, y, self.factor)
+        return SyntheticSet(space, x.requires_grad_(), strata, y, factor)
 
     def _loop(
         self, synthetic: SyntheticSet, matcher: Matcher, generator: torch.Generator
@@ -289,7 +293,7 @@ class NeuralCondenser(DatasetCondenser):
         """Legal rows, whose weights share that of their stratum."""
         space = synthetic.space
         X = table.decode(space.codes(synthetic.all_images()))
-        strata = synthetic.repeated(synthetic.strata)
+        strata, labels = synthetic.repeated(synthetic.strata), loop.matcher.labels(synthetic)
         weight = (sizes / np.maximum(np.bincount(strata, minlength=len(sizes)), 1))[strata]
         facts = {
             "n_iter_": loop.n_iter,
@@ -300,6 +304,8 @@ class NeuralCondenser(DatasetCondenser):
             "n_effective_": len(strata),
             "recipe_": _recipe(settings),
         }
+        if labels is not None:
+            return Prototypes(X, *table.task.deliver(labels, weight), facts)
         return Prototypes(X, np.arange(len(strata)), synthetic.repeated(synthetic.y), weight, facts)
 
     def _refuse_publishing(self) -> None:

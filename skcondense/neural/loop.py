@@ -32,9 +32,13 @@ class Matcher(ABC):
     def iterate(self, synthetic: SyntheticSet, step: Callable[[float], None]) -> None:
         """Put gradients into the synthetic rows, then call `step` with the loss; once or more."""
 
-    def parameters(self) -> list[Any]:
-        """Tensors that are learned beside the synthetic rows."""
+    def begin(self, synthetic: SyntheticSet) -> list[Any]:
+        """Get ready; return the tensors that are learned beside the synthetic rows."""
         return []
+
+    def labels(self, synthetic: SyntheticSet) -> NDArray[np.float64] | None:
+        """Labels of the images that networks see; None where they are those of the outcomes."""
+        return None
 
     def state(self) -> State:
         """What a resumed run needs beside the synthetic rows."""
@@ -115,7 +119,7 @@ class MatchingLoop:
     n_skipped: int = 0
 
     def __post_init__(self) -> None:
-        self._learned = [self.synthetic.x, *self.matcher.parameters()]
+        self._learned = [self.synthetic.x, *self.matcher.begin(self.synthetic)]
         rate = self.learning_rate
         self._optimizer: torch.optim.Optimizer = (
             torch.optim.Adam(self._learned, lr=rate)
