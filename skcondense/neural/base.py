@@ -16,7 +16,7 @@ from skcondense.neural.checkpoint import Checkpoint
 from skcondense.neural.compute import Compute
 from skcondense.neural.inputs import InputSpace, Normaliser, input_shape
 from skcondense.neural.loop import Matcher, MatchingLoop
-from skcondense.neural.network import Architecture
+from skcondense.neural.network import Architecture, Shape
 from skcondense.neural.problem import MatchingProblem
 from skcondense.neural.randomness import torch_generator
 from skcondense.neural.settings import (
@@ -115,7 +115,7 @@ class NeuralCondenser(DatasetCondenser):
         network: Any = "auto",
         augmentation: Any = "auto",
         init: Any = "kmeans",
-        factor: int = 1,
+        factor: Any = 1,
         normalisation: Any = "fit",
         batch_size: int = 128,
         max_iter: int = 1000,
@@ -215,12 +215,12 @@ class NeuralCondenser(DatasetCondenser):
             compute=compute,
         )
 
-    def _tiles_per_side(self, is_image: bool) -> int:
-        if self.factor > 1 and not is_image:
+    def _tiles_per_side(self, input_shape: Shape) -> int:
+        if self.factor > 1 and len(input_shape) != 3:
             raise ValueError(
                 f"factor={self.factor} cuts images into tiles. Got a table. Leave factor=1."
             )
-        return self.factor
+        return int(self.factor)
 
     def _normaliser(self, table: PrivateTable) -> Normaliser:
         size = input_shape(table.encoder)[0]
@@ -244,7 +244,7 @@ class NeuralCondenser(DatasetCondenser):
         rng: np.random.Generator,
     ) -> NDArray[Any]:
         """Codes to start from: what a network is to see, before mosaics are made of them."""
-        tiles = self._tiles_per_side(problem.space.is_image) ** 2
+        tiles = self._tiles_per_side(problem.space.shape) ** 2
         if not isinstance(self.init, str):
             return given_start(table, np.asarray(self.init), sum(counts.values()) * tiles)
         start = Start(table, problem, settings.architecture, rng)
@@ -253,7 +253,7 @@ class NeuralCondenser(DatasetCondenser):
     def _synthetic(
         self, codes: NDArray[Any], space: InputSpace, counts: dict[int, int], y: NDArray[Any]
     ) -> SyntheticSet:
-        factor = self._tiles_per_side(space.is_image)
+        factor = self._tiles_per_side(space.shape)
         x = mosaic(space.inputs(codes), factor).clone()
         space.project(x)
         strata = np.repeat(list(counts), list(counts.values()))

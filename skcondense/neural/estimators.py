@@ -10,6 +10,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     _check_sample_weight,
+    assert_all_finite,
     check_consistent_length,
     check_is_fitted,
     column_or_1d,
@@ -30,7 +31,14 @@ from skcondense.neural.settings import (
     resolve_augmentation,
 )
 from skcondense.neural.training import TrainingRecipe, predict, train
-from skcondense.table import Container, TableEncoder, TableSchema, check_table, infer_schema
+from skcondense.table import (
+    Container,
+    SchemaVectorizer,
+    TableEncoder,
+    TableSchema,
+    check_table,
+    infer_schema,
+)
 from skcondense.tasks import ClassificationTask, RegressionTask, Task
 
 __all__ = ["NeuralClassifier", "NeuralRegressor"]
@@ -92,12 +100,11 @@ class _NeuralPredictor(BaseEstimator):
         validate_data(self, X, skip_check_array=True)
         check_consistent_length(X, y)
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        self._container = Container.of(X)
-        columns = self._container.read(X)
-        schema = self.schema or infer_schema(self._container, columns)
-        self.schema_ = schema.for_container(self._container)
+        container = Container.of(X)
+        schema = self.schema or infer_schema(container, container.read(X))
+        self.schema_ = schema.for_container(container)
         encoder = TableEncoder(self.schema_)
-        Z = self._encode(columns)
+        Z = SchemaVectorizer(self.schema_).transform(X)
         compute = Compute(self.device, self.dtype)
         normaliser = Normaliser.fitted(Z, input_shape(encoder)[0], weight)
         space = InputSpace(encoder, normaliser, compute)
@@ -120,17 +127,12 @@ class _NeuralPredictor(BaseEstimator):
         train(self.network_, rows, objective, recipe, settings.augmentation, generator, compute)
         return self
 
-    def _encode(self, columns: list[Any]) -> NDArray[Any]:
-        self.schema_.check(columns)
-        return TableEncoder(self.schema_).encode(columns)
-
     def _outputs(self, X: Any) -> NDArray[np.float64]:
         """What the network says, of shape (n_rows, n_outputs)."""
         check_is_fitted(self, "network_")
         X = check_table(X, images=True)
         validate_data(self, X, reset=False, skip_check_array=True)
-        Z = self._encode(self._container.read(X))
-        x = self._settings.space.inputs(Z)
+        x = self._settings.space.inputs(SchemaVectorizer(self.schema_).transform(X))
         return predict(self.network_, x, self._settings.compute).to("cpu", torch.float64).numpy()
 
 
@@ -155,7 +157,8 @@ class NeuralClassifier(ClassifierMixin, _NeuralPredictor):
         Weight decay.
     schema : TableSchema, default=None
         What columns may hold; learned from the training rows when None. Pass that of the
-        condensed set, whose rows may not show every value that occurs later.
+        condensed set, whose rows may not show every value that occurs later: what the schema
+        does not know is encoded as the middle of its column.
     device : str, default="auto"
         A torch device; "auto" takes a GPU where there is one.
     dtype : {"float32", "float64", "bfloat16"}, default="float32"
@@ -204,6 +207,8 @@ class NeuralClassifier(ClassifierMixin, _NeuralPredictor):
         self
         """
         y = column_or_1d(y, warn=True)
+        if y.dtype.kind == "f":
+            assert_all_finite(y, input_name="y")
         check_classification_targets(y)
         self.classes_ = np.unique(y)
         if len(self.classes_) < 2:
@@ -218,7 +223,8 @@ class NeuralClassifier(ClassifierMixin, _NeuralPredictor):
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Most probable class of each row, of shape (n_rows,)."""
-        return self.classes_[self._outputs(X).argmax(axis=1)]
+        outputs = self._outputs(X)
+        return self.classes_[outputs.argmax(axis=1)]
 
 
 class NeuralRegressor(RegressorMixin, _NeuralPredictor):

@@ -14,7 +14,7 @@ from skcondense.neural.base import NeuralCondenser
 from skcondense.neural.convnet import ConvNet
 from skcondense.neural.distribution import mean_feature_loss, mean_features
 from skcondense.neural.loop import Matcher
-from skcondense.neural.network import Network
+from skcondense.neural.network import Network, Shape
 from skcondense.neural.problem import MatchingProblem
 from skcondense.neural.settings import NetworkSettings
 from skcondense.neural.synthetic import SyntheticSet
@@ -148,7 +148,8 @@ class ImprovedDistributionMatchingCondenser(NeuralCondenser):
     network, augmentation, init, normalisation, batch_size
         As in `NeuralCondenser`.
     factor : int or "auto", default="auto"
-        Mosaics of factor x factor images; "auto" is 2 for images and 1 for tables.
+        Mosaics of factor x factor images; "auto" is 2 for images of 16 pixels and more a side,
+        otherwise 1.
     max_iter : int, default=500
         Iterations.
     optimizer, learning_rate, max_time, callback, checkpoint, device, dtype
@@ -173,7 +174,9 @@ class ImprovedDistributionMatchingCondenser(NeuralCondenser):
     >>> from sklearn.datasets import load_digits
     >>> from skcondense.neural import ImprovedDistributionMatchingCondenser
     >>> X, y = load_digits(return_X_y=True)
-    >>> condenser = ImprovedDistributionMatchingCondenser(10, max_iter=2, random_state=0)
+    >>> condenser = ImprovedDistributionMatchingCondenser(
+    ...     10, factor=2, max_iter=2, random_state=0
+    ... )
     >>> condenser.condense(X.reshape(-1, 8, 8), y).X.shape
     (40, 8, 8)
     """
@@ -261,10 +264,11 @@ class ImprovedDistributionMatchingCondenser(NeuralCondenser):
         )
         self.cross_entropy_weight = cross_entropy_weight
 
-    def _tiles_per_side(self, is_image: bool) -> int:
+    def _tiles_per_side(self, input_shape: Shape) -> int:
         if self.factor == "auto":
-            return 2 if is_image else 1
-        return super()._tiles_per_side(is_image)
+            # A tile of fewer than eight pixels a side shows little.
+            return 2 if len(input_shape) == 3 and min(input_shape[1:]) >= 16 else 1
+        return super()._tiles_per_side(input_shape)
 
     def _matcher(
         self, problem: MatchingProblem, settings: NetworkSettings, generator: torch.Generator

@@ -105,7 +105,8 @@ def train(
         (losses * weight[batch]).mean().backward()
         optimizer.step()
         is_class = outputs.shape[1] > 1
-        right += float((outputs.argmax(1) == targets[batch]).sum() if is_class else losses.sum())
+        hits = outputs.argmax(1) == targets[batch] if is_class else losses.detach()
+        right += float(hits.sum())
         seen += len(batch)
     return right / max(seen, 1.0)
 
