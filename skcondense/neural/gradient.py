@@ -98,13 +98,13 @@ class GradientMatcher(Matcher):
         self._generator = generator
         self._batch_size = batch_size
         self._repeats = (n_outer, n_inner)
-        self._objective = problem.objective
+        self.objective = problem.objective
         self._network = settings.network(generator)
 
     def iterate(self, synthetic: SyntheticSet, step: Callable[[float], None]) -> None:
         """Train a fresh network on the rows, and step the rows along the way."""
         loops = _Loops.of(*self._repeats, len(synthetic.x) / len(synthetic.slices()))
-        targets = self._objective.targets(synthetic.repeated(synthetic.y))
+        targets = self.objective.targets(synthetic.repeated(synthetic.y))
         initialise(self._network, self._generator)
         for k in range(loops.n_outer):
             # Stratum by stratum: the same sum, and one stratum's graph in memory at a time.
@@ -124,30 +124,32 @@ class GradientMatcher(Matcher):
         draw = self._settings.augmentation.draw(self._generator)
         batch = self._problem.draw(stratum, self._batch_size, self._generator)
         weights = [p for p in network.parameters() if p.ndim > 1]
-        real = self._gradients(
-            network,
-            weights,
-            draw(self._problem.x[batch]),
-            self._problem.targets[batch],
-            graph=False,
-        )
         tiles = synthetic.factor**2
-        learned = self._gradients(
-            network,
-            weights,
-            draw(synthetic.images(rows)),
-            targets[rows.start * tiles : rows.stop * tiles],
-            graph=True,
-        )
+        own = targets[rows.start * tiles : rows.stop * tiles]
+        real = self._real_gradients(network, weights, draw(self._problem.x[batch]), batch)
+        learned = self._gradients(network, weights, draw(synthetic.images(rows)), own, graph=True)
         return gradient_distance(real, learned)
+
+    def _real_gradients(
+        self, network: Network, weights: list[Any], x: Any, batch: Any
+    ) -> list[Any]:
+        """Gradients of the mean loss of real rows, added up piece by piece."""
+        pieces = self._settings.compute.pieces(x)
+        parts = self._problem.targets[batch].split(len(pieces[0]))
+        total = [torch.zeros_like(p) for p in weights]
+        for piece, targets in zip(pieces, parts, strict=True):
+            found = self._gradients(network, weights, piece, targets, graph=False)
+            total = [t + g * (len(piece) / len(x)) for t, g in zip(total, found, strict=True)]
+        return total
 
     def _gradients(
         self, network: Network, weights: list[Any], x: Any, targets: Any, *, graph: bool
     ) -> list[Any]:
+        """Gradients of the mean loss by the weights."""
         compute = self._settings.compute
         with compute.precision():
             outputs = network(x).to(compute.storage)
-        loss = self._objective.losses(outputs, targets).mean()
+        loss = self.objective.losses(outputs, targets).mean()
         return list(torch.autograd.grad(loss, weights, create_graph=graph))
 
     def _train(self, synthetic: SyntheticSet, targets: Any, n_epochs: int) -> None:
@@ -159,7 +161,7 @@ class GradientMatcher(Matcher):
         train(
             self._network,
             rows,
-            self._objective,
+            self.objective,
             recipe,
             settings.augmentation,
             self._generator,

@@ -12,7 +12,7 @@ from skcondense.exceptions import TargetError
 from skcondense.neural.augmentation import Augmentation
 from skcondense.neural.base import NeuralCondenser
 from skcondense.neural.convnet import ConvNet
-from skcondense.neural.distribution import mean_feature_loss, mean_features
+from skcondense.neural.distribution import mean_feature_loss, means_of_parts, real_mean_features
 from skcondense.neural.loop import Matcher
 from skcondense.neural.network import Network, Shape
 from skcondense.neural.problem import MatchingProblem
@@ -88,13 +88,11 @@ class ImprovedDistributionMatcher(Matcher):
             real.append(draw(self._problem.x[batch]))
             learned.append(draw(synthetic.images(rows)))
         compute, objective = self._settings.compute, self._problem.objective
-        with torch.no_grad():
-            target = mean_features(network, real, self._settings)
+        target = real_mean_features(network, real, self._settings)
         with compute.precision():
             features = network.features(torch.cat(learned))
             outputs = network.head(features).to(compute.storage)
-        parts = features.to(compute.storage).split([len(part) for part in learned])
-        means = torch.stack([part.mean(dim=0) for part in parts])
+        means = means_of_parts(features.to(compute.storage), learned)
         targets = objective.targets(synthetic.repeated(synthetic.y))
         entropy = objective.losses(outputs, targets).mean()
         return mean_feature_loss(target, means).sum() + self._weight * accuracy * entropy
