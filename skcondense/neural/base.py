@@ -25,13 +25,13 @@ from skcondense.neural.settings import (
     resolve_architecture,
     resolve_augmentation,
 )
-from skcondense.neural.starts import PUBLISHING, STARTS, Start, given_start
+from skcondense.neural.starts import STARTS, Start, given_start
 from skcondense.neural.synthetic import SyntheticSet, mosaic
 from skcondense.private_table import PrivateTable
 from skcondense.table import TableEncoder
 from skcondense.tasks import ClassificationTask
 
-__all__ = ["NeuralCondenser"]
+__all__ = ["NeuralCondenser", "outcomes_of"]
 
 # Parameters that a resumed run may change: they decide how long it goes on and who watches.
 RESUMABLE = frozenset(
@@ -54,9 +54,10 @@ class NeuralCondenser(DatasetCondenser):
     augmentation : str or Augmentation, default="auto"
         "none", "dsa", "digits", "medical", "chest_xray", "histology", or an object. "auto" is
         "medical" for images and "none" for tables.
-    init : str or array, default="kmeans"
+    init : str or array, default="auto"
         Where rows start: "noise", "mean", "kmeans", or "real", "herding", "correct", which start
-        at real rows; or rows of your own, ordered by stratum.
+        at real rows; or rows of your own, ordered by stratum. "auto" is "kmeans", and "mean" with
+        `epsilon`.
     factor : int, default=1
         Every learned image is a mosaic of factor x factor images, enlarged before use: more, but
         coarser, images for the same storage. The result holds the enlarged ones.
@@ -91,7 +92,7 @@ class NeuralCondenser(DatasetCondenser):
         **DatasetCondenser._parameter_constraints,
         "network": [StrOptions({"auto", *NETWORKS}), Architecture],
         "augmentation": [StrOptions({"auto", *AUGMENTATIONS}), Augmentation],
-        "init": [StrOptions(set(STARTS)), "array-like"],
+        "init": [StrOptions({"auto", *STARTS}), "array-like"],
         "factor": [at_least(1)],
         "normalisation": [StrOptions({"fit", "declared"}), tuple],
         "batch_size": [at_least(1)],
@@ -114,7 +115,7 @@ class NeuralCondenser(DatasetCondenser):
         *,
         network: Any = "auto",
         augmentation: Any = "auto",
-        init: Any = "kmeans",
+        init: Any = "auto",
         factor: Any = 1,
         normalisation: Any = "fit",
         batch_size: int = 128,
@@ -199,7 +200,7 @@ class NeuralCondenser(DatasetCondenser):
         problem = MatchingProblem.of(table, space, compute)
         counts = allocate(self.allocation, self.n_prototypes, table)
         codes = self._start(table, problem, settings, counts, rng)
-        synthetic = self._synthetic(codes, space, counts, _outcomes(table, counts, rng))
+        synthetic = self._synthetic(codes, space, counts, outcomes_of(table, counts))
         generator = torch_generator(rng)
         loop = self._loop(synthetic, self._matcher(problem, settings, generator), generator)
         loop.run()
@@ -248,7 +249,8 @@ class NeuralCondenser(DatasetCondenser):
         if not isinstance(self.init, str):
             return given_start(table, np.asarray(self.init), sum(counts.values()) * tiles)
         start = Start(table, problem, settings.architecture, rng)
-        return start.codes(self.init, {s: n * tiles for s, n in counts.items()})
+        name = "kmeans" if self.init == "auto" else self.init
+        return start.codes(name, {s: n * tiles for s, n in counts.items()})
 
     def _synthetic(
         self, codes: NDArray[Any], space: InputSpace, counts: dict[int, int], y: NDArray[Any]
@@ -308,15 +310,6 @@ class NeuralCondenser(DatasetCondenser):
             return Prototypes(X, *table.task.deliver(labels, weight), facts)
         return Prototypes(X, np.arange(len(strata)), synthetic.repeated(synthetic.y), weight, facts)
 
-    def _refuse_publishing(self) -> None:
-        """Under epsilon, rows may start at noise or at what the caller declares to be public."""
-        if isinstance(self.init, str) and self.init != "noise":
-            what = "publishes real rows" if self.init in PUBLISHING else "looks at real rows"
-            raise ValueError(
-                f'With epsilon, rows start at init="noise" or at public rows that you pass. Got '
-                f"init={self.init!r}, which {what}."
-            )
-
 
 def _recipe(settings: NetworkSettings) -> dict[str, Any]:
     """How a network is to be trained on the rows, for those who receive them."""
@@ -328,9 +321,7 @@ def _recipe(settings: NetworkSettings) -> dict[str, Any]:
     }
 
 
-def _outcomes(
-    table: PrivateTable, counts: dict[int, int], rng: np.random.Generator
-) -> NDArray[Any]:
+def outcomes_of(table: PrivateTable, counts: dict[int, int]) -> NDArray[Any]:
     """Outcome of each prototype: that of its class, or typical of a part of its band."""
     found = []
     for stratum, count in counts.items():

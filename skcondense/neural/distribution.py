@@ -3,37 +3,40 @@
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from skcondense._sklearn import at_least
-from skcondense.neural.base import NeuralCondenser
+from skcondense._sklearn import StrOptions, at_least
+from skcondense.base import Prototypes
+from skcondense.condensers.allocation import allocate
+from skcondense.neural.base import NeuralCondenser, outcomes_of
+from skcondense.neural.compute import Compute
 from skcondense.neural.convnet import ConvNet
+from skcondense.neural.inputs import ASSUMED_SPREAD, InputSpace
 from skcondense.neural.loop import Matcher
+from skcondense.neural.mean_features import mean_feature_loss, means_of_parts, real_mean_features
 from skcondense.neural.network import Network, initialise
+from skcondense.neural.private_features import (
+    SHARES,
+    OutcomeCounts,
+    ReleasedFeatureMatcher,
+    ask_features,
+    ask_means,
+)
 from skcondense.neural.problem import MatchingProblem
+from skcondense.neural.randomness import torch_generator
 from skcondense.neural.settings import NetworkSettings
+from skcondense.neural.starts import JITTER, given_start
 from skcondense.neural.synthetic import SyntheticSet
+from skcondense.privacy import Oracle
+from skcondense.private_table import PrivateTable
+from skcondense.table import TableSchema
 
-__all__ = ["DistributionMatcher", "DistributionMatchingCondenser", "mean_feature_loss"]
+__all__ = ["DistributionMatcher", "DistributionMatchingCondenser"]
 
-# Features of the literature's ConvNet on 32 x 32 images. Losses are brought to that number, so
-# that published learning rates carry over to other widths and sizes.
-REFERENCE_FEATURES = 2048
-
-
-def mean_feature_loss(real: Any, synthetic: Any) -> Any:
-    """Squared distance between mean features, scaled to 2048 of them.
-
-    Parameters
-    ----------
-    real, synthetic : Tensor of shape (n_strata, n_features)
-        Mean features of each stratum.
-
-    Returns
-    -------
-    Tensor of shape (n_strata,)
-    """
-    return REFERENCE_FEATURES / real.shape[1] * ((real - synthetic) ** 2).sum(dim=1)
+# Networks whose mean features are asked with epsilon.
+N_RELEASED = 8
 
 
 class DistributionMatcher(Matcher):
@@ -94,30 +97,15 @@ class DistributionMatcher(Matcher):
         return mean_feature_loss(target, means).sum()
 
 
-def real_mean_features(network: Network, parts: list[Any], settings: NetworkSettings) -> Any:
-    """Mean features of each part, without gradients, of shape (n_parts, n_features)."""
-    with torch.no_grad(), settings.compute.precision():
-        pieces = settings.compute.pieces(pooled_fast(torch.cat(parts)))
-        features = torch.cat([network.features(piece) for piece in pieces])
-    return means_of_parts(features.to(settings.compute.storage), parts)
-
-
-def pooled_fast(x: Any) -> Any:
-    """Images in the layout in which pooling is ten times as fast on a CPU, if not its gradient."""
-    return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
-
-
-def means_of_parts(features: Any, parts: list[Any]) -> Any:
-    """Mean of the rows that belong to each part."""
-    return torch.stack([p.mean(dim=0) for p in features.split([len(p) for p in parts])])
-
-
 class DistributionMatchingCondenser(NeuralCondenser):
     """Learn rows whose mean features equal those of the real rows, under random networks (DM).
 
     Every iteration draws a fresh random network and moves the rows of each stratum so that their
     mean feature vector approaches that of a batch of real rows; real and learned images are
     augmented alike. No network is trained, so this is the fastest of the neural methods.
+
+    With `epsilon` the noised mean row and the noised mean features of each stratum are asked once,
+    under networks that are drawn beforehand; matching them is free.
 
     Strata are classes, bands of a numeric outcome, or censored rows and thirds of the event
     times; so all tasks can be condensed.
@@ -126,10 +114,12 @@ class DistributionMatchingCondenser(NeuralCondenser):
     ----------
     n_prototypes : int, default=100
         Rows (images) to learn.
-    n_networks : int, default=1
-        Random networks per iteration.
+    n_networks : int or "auto", default="auto"
+        Random networks per iteration; "auto" is 1. With `epsilon`: networks whose noised mean
+        features are asked, once; "auto" is 8.
     network, augmentation, init, factor, normalisation, batch_size
-        As in `NeuralCondenser`.
+        As in `NeuralCondenser`. With `epsilon` images are not augmented, and rows start at noised
+        means, at noise or at rows of your own.
     max_iter : int, default=1000
         Iterations.
     optimizer, learning_rate, max_time, callback, checkpoint, device, dtype
@@ -167,7 +157,7 @@ class DistributionMatchingCondenser(NeuralCondenser):
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **NeuralCondenser._parameter_constraints,
-        "n_networks": [at_least(1)],
+        "n_networks": [at_least(1), StrOptions({"auto"})],
     }
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
@@ -189,10 +179,10 @@ class DistributionMatchingCondenser(NeuralCondenser):
         self,
         n_prototypes: int = 100,
         *,
-        n_networks: int = 1,
+        n_networks: Any = "auto",
         network: Any = "auto",
         augmentation: Any = "auto",
-        init: Any = "kmeans",
+        init: Any = "auto",
         factor: int = 1,
         normalisation: Any = "fit",
         batch_size: int = 128,
@@ -245,4 +235,63 @@ class DistributionMatchingCondenser(NeuralCondenser):
     def _matcher(
         self, problem: MatchingProblem, settings: NetworkSettings, generator: torch.Generator
     ) -> Matcher:
-        return DistributionMatcher(problem, settings, generator, self.batch_size, self.n_networks)
+        n_networks = 1 if self.n_networks == "auto" else self.n_networks
+        return DistributionMatcher(problem, settings, generator, self.batch_size, n_networks)
+
+    _not_private_because = None
+
+    def _shares(self, schema: TableSchema) -> dict[str, float]:
+        return dict(SHARES)
+
+    def _condense_privately(
+        self, facts: PrivateTable, oracle: Oracle, rng: np.random.Generator
+    ) -> Prototypes:
+        self._check_private()
+        compute = Compute(self.device, "float32")
+        space = InputSpace(facts.encoder, self._public_normaliser(facts.encoder), compute)
+        settings = self._settings(space, facts.task, compute)
+        generator = torch_generator(rng)
+        n_networks = N_RELEASED if self.n_networks == "auto" else self.n_networks
+        networks = [settings.network(generator).requires_grad_(False) for _ in range(n_networks)]
+        # Once before anything is spent: what cannot be allocated must cost nothing.
+        allocate(
+            self.allocation,
+            self.n_prototypes,
+            OutcomeCounts.equal(facts).outcomes(self.n_prototypes),
+        )
+        counts = OutcomeCounts.ask(facts, oracle, SHARES["outcomes"])
+        made_up = counts.outcomes(self.n_prototypes)
+        allocated = allocate(self.allocation, self.n_prototypes, made_up)
+        means = ask_means(counts, oracle, SHARES["means"])
+        features = ask_features(counts, oracle, SHARES["features"], networks, space)
+        tiles = self._tiles_per_side(space.shape) ** 2
+        strata = np.repeat(list(allocated), list(allocated.values())).repeat(tiles)
+        codes = self._private_start(facts, means[strata], rng)
+        synthetic = self._synthetic(codes, space, allocated, outcomes_of(made_up, allocated))
+        matcher = ReleasedFeatureMatcher(networks, compute.tensor(features))
+        loop = self._loop(synthetic, matcher, generator)
+        loop.run()
+        return self._deliver(synthetic, counts.facts, counts.sizes, loop, settings)
+
+    def _private_start(
+        self, facts: PrivateTable, means: NDArray[Any], rng: np.random.Generator
+    ) -> NDArray[Any]:
+        """Noised means with a little noise, noise alone, or what the caller says is public."""
+        if not isinstance(self.init, str):
+            return given_start(facts, np.asarray(self.init), len(means))
+        noise = ASSUMED_SPREAD * rng.normal(size=means.shape)
+        return noise if self.init == "noise" else means + JITTER * noise
+
+    def _check_private(self) -> None:
+        """Refuse what would look at rows again, or make the fit one that cannot be replayed."""
+        if isinstance(self.init, str) and self.init not in ("auto", "mean", "noise"):
+            raise ValueError(
+                'With epsilon, rows start at noised means (init="mean"), at "noise", or at public '
+                f"rows that you pass. Got init={self.init!r}, which looks at real rows."
+            )
+        if self.checkpoint is not None or self.max_time is not None:
+            raise ValueError(
+                "With epsilon a fit must be repeatable from its recorded answers, which no "
+                "checkpoint holds and no clock repeats. Leave checkpoint and max_time at None; "
+                "use max_iter."
+            )

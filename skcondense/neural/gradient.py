@@ -253,7 +253,7 @@ class GradientMatchingCondenser(NeuralCondenser):
         n_inner: Any = "auto",
         network: Any = "auto",
         augmentation: Any = "auto",
-        init: Any = "kmeans",
+        init: Any = "auto",
         factor: int = 1,
         normalisation: Any = "fit",
         batch_size: int = 128,

@@ -12,8 +12,8 @@ from skcondense.exceptions import TargetError
 from skcondense.neural.augmentation import Augmentation
 from skcondense.neural.base import NeuralCondenser
 from skcondense.neural.convnet import ConvNet
-from skcondense.neural.distribution import mean_feature_loss, means_of_parts, real_mean_features
 from skcondense.neural.loop import Matcher
+from skcondense.neural.mean_features import mean_feature_loss, means_of_parts, real_mean_features
 from skcondense.neural.network import Network, Shape
 from skcondense.neural.problem import MatchingProblem
 from skcondense.neural.settings import NetworkSettings
@@ -212,7 +212,7 @@ class ImprovedDistributionMatchingCondenser(NeuralCondenser):
         cross_entropy_weight: float = 50.0,
         network: Any = "auto",
         augmentation: Any = "auto",
-        init: Any = "kmeans",
+        init: Any = "auto",
         factor: Any = "auto",
         normalisation: Any = "fit",
         batch_size: int = 128,

@@ -11,7 +11,7 @@ from skcondense.neural.compute import Compute
 from skcondense.neural.network import Shape
 from skcondense.table import TableEncoder
 
-__all__ = ["InputSpace", "Normaliser"]
+__all__ = ["ASSUMED_SPREAD", "InputSpace", "Normaliser"]
 
 Matrix = NDArray[Any]
 
@@ -108,10 +108,6 @@ class InputSpace:
             channels, height, width = self.shape
             codes = codes.view(-1, height, width, channels).permute(0, 3, 1, 2).contiguous()
         return (codes - self._mean) / self._spread
-
-    def to_storage(self, x: Matrix) -> Any:
-        """Inputs given as an array, on the device."""
-        return self._compute.tensor(x)
 
     def codes(self, x: Any) -> Matrix:
         """Codes of shape (n, n_codes), from inputs."""

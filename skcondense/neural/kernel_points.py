@@ -252,7 +252,7 @@ class KernelInducingPointsCondenser(NeuralCondenser):
         kernel: Any = "ntk",
         labels: str = "fixed",
         regularisation: float = 1e-6,
-        init: Any = "kmeans",
+        init: Any = "auto",
         factor: int = 1,
         normalisation: Any = "fit",
         batch_size: int = 500,

@@ -34,12 +34,10 @@ from skcondense.neural.randomness import torch_generator
 from skcondense.neural.training import TrainingRecipe, predict, train
 from skcondense.private_table import PrivateTable
 
-__all__ = ["PUBLISHING", "STARTS", "Start", "given_start", "noise_start"]
+__all__ = ["JITTER", "STARTS", "Start", "given_start"]
 
 Matrix = NDArray[Any]
 
-# Starts that publish real rows.
-PUBLISHING = frozenset({"real", "herding", "correct"})
 # Standard deviation of what is added to a mean, in units of normalised inputs.
 JITTER = 0.1
 # Rows that are clustered or herded; more make no better start.
@@ -163,7 +161,10 @@ def _herding(start: Start, members: NDArray[np.intp], count: int) -> Matrix:
 
 
 def _noise(start: Start, members: NDArray[np.intp], count: int) -> Matrix:
-    return noise_start(start.problem, count, start.rng)
+    shape = (count, start.table.Z.shape[1])
+    normaliser = start.problem.space.normaliser
+    mean = np.tile(normaliser.mean, shape[1] // len(normaliser.mean))
+    return mean + start.noise(shape) / JITTER
 
 
 def _filled(start: Start, Z: Matrix, count: int) -> Matrix:
@@ -173,26 +174,6 @@ def _filled(start: Start, Z: Matrix, count: int) -> Matrix:
         return Z
     again = Z[start.rng.integers(len(Z), size=missing)]
     return np.concatenate([Z, again + start.noise(again.shape)])
-
-
-def noise_start(problem: Any, count: int, rng: np.random.Generator) -> Matrix:
-    """Rows of normal noise in normalised inputs; knows nothing of any row.
-
-    Parameters
-    ----------
-    problem : object with `space`
-        Whose inputs to start.
-    count : int
-        Number of rows.
-    rng : Generator
-        Draws.
-
-    Returns
-    -------
-    ndarray of shape (count, n_codes)
-    """
-    noise = rng.normal(size=(count, *problem.space.shape))
-    return problem.space.codes(problem.space.to_storage(noise))
 
 
 def given_start(table: PrivateTable, rows: Any, count: int) -> Matrix:

@@ -13,9 +13,10 @@ import torch
 from skcondense import TableEncoder
 from skcondense.neural import ConvNet
 from skcondense.neural.compute import Compute
-from skcondense.neural.distribution import DistributionMatcher, mean_feature_loss
+from skcondense.neural.distribution import DistributionMatcher
 from skcondense.neural.gradient import GradientMatcher, gradient_distance
 from skcondense.neural.inputs import InputSpace, Normaliser
+from skcondense.neural.mean_features import mean_feature_loss
 from skcondense.neural.problem import MatchingProblem
 from skcondense.neural.settings import NetworkSettings, resolve_augmentation
 from skcondense.neural.synthetic import SyntheticSet
