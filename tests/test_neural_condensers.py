@@ -2,6 +2,7 @@
 
 import itertools
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -28,10 +29,11 @@ from skcondense.neural import (
 from skcondense.neural.compute import Compute
 from skcondense.neural.distribution import DistributionMatcher
 from skcondense.neural.inputs import InputSpace, Normaliser
-from skcondense.neural.loop import Matcher, MatchingLoop
+from skcondense.neural.loop import Matcher, MatchingLoop, Validation
 from skcondense.neural.problem import MatchingProblem
 from skcondense.neural.settings import NetworkSettings, resolve_augmentation
 from skcondense.neural.synthetic import SyntheticSet
+from skcondense.neural.validation import hold_out
 from skcondense.private_table import PrivateTable
 from skcondense.table import Container, TableEncoder, infer_schema
 from skcondense.tasks import ClassificationTask
@@ -73,7 +75,7 @@ def test_contract(condenser):
 @pytest.fixture(scope="module")
 def digits():
     X, y = load_digits(return_X_y=True)
-    return train_test_split(X.reshape(-1, 8, 8), y, test_size=0.3, stratify=y, random_state=0)
+    return train_test_split(X.reshape(-1, 8, 8), y, test_size=0.4, stratify=y, random_state=0)
 
 
 IMAGES = [clone(c).set_params(n_prototypes=20) for c in CONDENSERS]
@@ -281,11 +283,11 @@ def test_epsilon_is_refused_where_there_is_no_private_method(digits):
 
 def test_estimators_take_tables_and_images(digits):
     X, X_test, y, y_test = digits
-    settings = {"n_steps": 150, "learning_rate": 0.05, "random_state": 0, "device": "cpu"}
+    settings = {"n_steps": 80, "learning_rate": 0.05, "random_state": 0, "device": "cpu"}
     for form in (lambda X: X, lambda X: X.reshape(len(X), -1)):
-        model = NeuralClassifier(**settings).fit(form(X), y)
+        model = NeuralClassifier(**settings, batch_size=64).fit(form(X), y)
         assert model.score(form(X_test), y_test) > 0.85
-        again = NeuralClassifier(**settings).fit(form(X), y)
+        again = NeuralClassifier(**settings, batch_size=64).fit(form(X), y)
         np.testing.assert_array_equal(
             model.predict_proba(X_test[:5].reshape(form(X)[:5].shape)),
             again.predict_proba(form(X_test)[:5]),
@@ -297,7 +299,9 @@ def test_estimators_take_tables_and_images(digits):
 def test_condensed_digits_beat_random_ones_and_the_evaluation_says_so(digits):
     X, X_test, y, y_test = digits
     condensers = [
-        DistributionMatchingCondenser(10, max_iter=20, random_state=seed, augmentation="digits")
+        DistributionMatchingCondenser(
+            10, max_iter=15, network=ConvNet(16), random_state=seed, augmentation="digits"
+        )
         for seed in range(5)
     ]
     sets = [c.condense(X, y) for c in condensers]
@@ -306,7 +310,7 @@ def test_condensed_digits_beat_random_ones_and_the_evaluation_says_so(digits):
         (X_test, y_test),
         train=(X, y),
         estimators={"network": NeuralClassifier(ConvNet(16), n_steps=40, augmentation="none")},
-        n_init=2,
+        n_init=1,
         random_state=0,
     )
     accuracy = result.scores.pivot_table("accuracy", "set", "rows")
@@ -332,3 +336,64 @@ def test_evaluation_takes_any_classifier(digits):
     assert set(result.metrics) == {"accuracy", "balanced_accuracy", "auroc"}
     with pytest.raises(ValueError, match="full and random"):
         result.dd_ranking()
+
+
+class Drifting(Matcher):
+    """Moves rows away from where they were best, a little further each time."""
+
+    def iterate(self, synthetic, step):
+        synthetic.x.grad = torch.ones_like(synthetic.x)
+        step(1.0)
+
+
+def test_best_snapshot_is_kept_and_patience_ends_the_run():
+    problem, _ = problem_of(np.random.default_rng(0).random((8, 8, 8)), np.arange(8) % 2)
+    rows = SyntheticSet(problem.space, problem.x.clone().requires_grad_(), np.zeros(8, int), None)
+    seen = []
+
+    def score(synthetic):
+        seen.append(synthetic.x.detach().clone())
+        return [0.1, 0.9, 0.5, 0.4, 0.3][len(seen) - 1]
+
+    validation = Validation(score, every=2, patience=2)
+    loop = MatchingLoop(
+        rows, Drifting(), torch.Generator(), 100, "sgd", 1e-3, validation=validation
+    )
+    loop.run()
+    assert loop.n_iter == 8
+    assert loop.scores == [0.1, 0.9, 0.5, 0.4]
+    torch.testing.assert_close(rows.x.detach(), seen[1])
+
+
+def test_early_stopping_scores_held_out_rows(digits, monkeypatch):
+    X, _, y, _ = digits
+    monkeypatch.setattr(DistributionMatchingCondenser, "_score_every", 2)
+    params = {"early_stopping": True, "max_iter": 6, "network": ConvNet(8), "random_state": 0}
+    condenser = clone(IMAGES[0]).set_params(**params).fit(X, y)
+    assert len(condenser.history_["score"]) == 3
+    assert condenser.sample_weight_.sum() == pytest.approx(len(y))
+    groups = np.repeat(np.arange(len(y) // 3 + 1), 3)[: len(y)]
+    clone(condenser).fit(X, y, groups=groups)
+    rows = np.r_[np.flatnonzero(y == 0), np.flatnonzero(y == 1)[:1]]
+    with pytest.raises(ValueError, match="too few rows to hold"):
+        clone(condenser).set_params(n_prototypes=2).fit(X[rows], y[rows])
+
+
+def test_patients_stay_together_when_rows_are_held_out():
+    rng = np.random.default_rng(0)
+    table = table_of(rng.random((60, 4, 4)), np.arange(60) % 2)
+    table = replace(table, groups=np.repeat(np.arange(20), 3))
+    learned, held_out = hold_out(table, 0.2, rng)
+    assert not set(learned.groups) & set(held_out.groups)
+    assert len(np.unique(held_out.groups)) == 4
+
+
+def test_estimate_cost(digits):
+    X, _, y, _ = digits
+    condenser = clone(IMAGES[0]).set_params(network=ConvNet(4), max_iter=1000)
+    cost = condenser.estimate_cost(X, y)
+    assert cost.seconds > 900 * cost.seconds_per_iteration > 0
+    assert cost.memory > 20 * 64 * 4
+    assert "minutes" in str(cost)
+    with pytest.raises(ValueError, match="public rows"):
+        condenser.set_params(epsilon=1.0).estimate_cost(X, y)

@@ -97,6 +97,7 @@ def test_released_features_are_those_of_the_rows_up_to_noise():
         ({"init": "kmeans"}, "looks at real rows"),
         ({"checkpoint": "state.npz"}, "recorded answers"),
         ({"max_time": 5.0}, "recorded answers"),
+        ({"early_stopping": True}, "no rows are held out"),
     ],
 )
 def test_private_fits_refuse_before_anything_is_spent(params, message):
@@ -134,6 +135,6 @@ def test_impossible_requests_cost_nothing(changes):
     X, y = two_digits()
     ledger = PrivacyLedger(delta=1e-5)
     condenser = clone(PRIVATE).set_params(schema=pixel_schema((8, 8)), ledger=ledger, **changes)
-    with pytest.raises(ValueError, match="n_prototypes|allocation"):
+    with pytest.raises(ValueError, match=r"n_prototypes|allocation"):
         condenser.fit(X, y)
     assert not ledger.spends

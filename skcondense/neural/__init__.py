@@ -13,6 +13,7 @@ except ImportError as error:
 from skcondense.neural.augmentation import AUGMENTATIONS, Augmentation
 from skcondense.neural.classic import VGG11, AlexNet, ResNet18
 from skcondense.neural.convnet import ConvNet
+from skcondense.neural.cost import CostEstimate
 from skcondense.neural.distribution import DistributionMatchingCondenser
 from skcondense.neural.estimators import NeuralClassifier, NeuralRegressor
 from skcondense.neural.evaluation import CondensedEvaluation, evaluate_condensed
@@ -31,6 +32,7 @@ __all__ = [
     "Augmentation",
     "CondensedEvaluation",
     "ConvNet",
+    "CostEstimate",
     "DistributionMatchingCondenser",
     "GaussianKernel",
     "GradientMatchingCondenser",

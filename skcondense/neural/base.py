@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.base import clone
 
 from skcondense._sklearn import StrOptions, at_least, between
 from skcondense.base import DatasetCondenser, Prototypes
@@ -14,8 +15,9 @@ from skcondense.condensers.allocation import allocate
 from skcondense.neural.augmentation import AUGMENTATIONS, Augmentation
 from skcondense.neural.checkpoint import Checkpoint
 from skcondense.neural.compute import Compute
+from skcondense.neural.cost import CostEstimate, CostMeter
 from skcondense.neural.inputs import InputSpace, Normaliser, input_shape
-from skcondense.neural.loop import Matcher, MatchingLoop
+from skcondense.neural.loop import Matcher, MatchingLoop, Validation
 from skcondense.neural.network import Architecture, Shape
 from skcondense.neural.problem import MatchingProblem
 from skcondense.neural.randomness import torch_generator
@@ -27,12 +29,15 @@ from skcondense.neural.settings import (
 )
 from skcondense.neural.starts import STARTS, Start, given_start
 from skcondense.neural.synthetic import SyntheticSet, mosaic
+from skcondense.neural.validation import HeldOutScore, hold_out
 from skcondense.private_table import PrivateTable
 from skcondense.table import TableEncoder
 from skcondense.tasks import ClassificationTask
 
 __all__ = ["NeuralCondenser", "outcomes_of"]
 
+# Iterations from which a cost is estimated.
+N_TRIED = 4
 # Parameters that a resumed run may change: they decide how long it goes on and who watches.
 RESUMABLE = frozenset(
     {"callback", "checkpoint", "device", "ledger", "max_iter", "max_time", "random_state"}
@@ -73,6 +78,13 @@ class NeuralCondenser(DatasetCondenser):
         Of the learned rows. "sgd" has momentum 0.5, as in the literature.
     learning_rate : float, default=0.02
         In units of normalised inputs for "adam".
+    early_stopping : bool, default=False
+        Whether to hold rows out, score snapshots by a network trained on them, stop when scores no
+        longer improve, and keep the best snapshot.
+    validation_fraction : float, default=0.1
+        Share of the rows (patients) to hold out.
+    n_iter_no_change : int, default=5
+        Scores without improvement after which the fit stops.
     max_time : float, default=None
         Seconds after which the fit stops with what it has.
     callback : callable, default=None
@@ -99,6 +111,9 @@ class NeuralCondenser(DatasetCondenser):
         "max_iter": [at_least(0)],
         "optimizer": [StrOptions({"adam", "sgd"})],
         "learning_rate": [between(0, None)],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [between(0, 1)],
+        "n_iter_no_change": [at_least(1)],
         "max_time": [between(0, None), None],
         "callback": [callable, None],
         "checkpoint": [str, Path, None],
@@ -122,6 +137,9 @@ class NeuralCondenser(DatasetCondenser):
         max_iter: int = 1000,
         optimizer: str = "adam",
         learning_rate: float = 0.02,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 5,
         max_time: float | None = None,
         callback: Any = None,
         checkpoint: str | Path | None = None,
@@ -158,6 +176,9 @@ class NeuralCondenser(DatasetCondenser):
         self.max_iter = max_iter
         self.optimizer = optimizer
         self.learning_rate = learning_rate
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
         self.max_time = max_time
         self.callback = callback
         self.checkpoint = checkpoint
@@ -187,6 +208,37 @@ class NeuralCondenser(DatasetCondenser):
             raise ValueError(f"Presets are {list(cls.PRESETS)}. Got {name!r}.")
         return cls(**{**cls.PRESETS[name], **changes})
 
+    # Iterations between scores of snapshots.
+    _score_every: ClassVar[int] = 50
+
+    def estimate_cost(self, X: Any, y: Any) -> CostEstimate:
+        """Expected time and memory of a fit, from four iterations on the same rows.
+
+        Parameters
+        ----------
+        X, y
+            As for `fit`.
+
+        Returns
+        -------
+        CostEstimate
+            Print it for a sentence.
+
+        Raises
+        ------
+        ValueError
+            With `epsilon`: the rows may be read by a fit only.
+        """
+        if self.epsilon is not None:
+            raise ValueError(
+                "An estimate reads the rows, which with epsilon only a fit may do. Estimate with "
+                "epsilon=None on public rows of the same shape."
+            )
+        with CostMeter() as meter:
+            trial = clone(self).set_params(max_iter=N_TRIED, callback=meter, early_stopping=False)
+            trial.set_params(max_time=None, checkpoint=None).fit(X, y)
+        return meter.estimate(self.max_iter)
+
     @abstractmethod
     def _matcher(
         self, problem: MatchingProblem, settings: NetworkSettings, generator: torch.Generator
@@ -197,15 +249,27 @@ class NeuralCondenser(DatasetCondenser):
         compute = Compute(self.device, self.dtype)
         space = InputSpace(table.encoder, self._normaliser(table), compute)
         settings = self._settings(space, table.task, compute)
+        sizes = np.bincount(table.strata, table.weight).astype(np.float64)
+        validation = None
+        if self.early_stopping:
+            table, held_out = hold_out(table, self.validation_fraction, rng)
+            validation = self._validation(held_out, settings, rng)
         problem = MatchingProblem.of(table, space, compute)
         counts = allocate(self.allocation, self.n_prototypes, table)
         codes = self._start(table, problem, settings, counts, rng)
         synthetic = self._synthetic(codes, space, counts, outcomes_of(table, counts))
         generator = torch_generator(rng)
-        loop = self._loop(synthetic, self._matcher(problem, settings, generator), generator)
+        matcher = self._matcher(problem, settings, generator)
+        loop = self._loop(synthetic, matcher, generator, validation)
         loop.run()
-        sizes = np.bincount(table.strata, table.weight).astype(np.float64)
         return self._deliver(synthetic, table, sizes, loop, settings)
+
+    def _validation(
+        self, held_out: PrivateTable, settings: NetworkSettings, rng: np.random.Generator
+    ) -> Validation:
+        problem = MatchingProblem.of(held_out, settings.space, settings.compute)
+        score = HeldOutScore(problem, settings, int(rng.integers(2**31 - 1)))
+        return Validation(score, self._score_every, self.n_iter_no_change)
 
     def _settings(self, space: InputSpace, task: Any, compute: Compute) -> NetworkSettings:
         return NetworkSettings(
@@ -262,7 +326,11 @@ class NeuralCondenser(DatasetCondenser):
         return SyntheticSet(space, x.requires_grad_(), strata, y, factor)
 
     def _loop(
-        self, synthetic: SyntheticSet, matcher: Matcher, generator: torch.Generator
+        self,
+        synthetic: SyntheticSet,
+        matcher: Matcher,
+        generator: torch.Generator,
+        validation: Validation | None = None,
     ) -> MatchingLoop:
         return MatchingLoop(
             synthetic,
@@ -274,6 +342,7 @@ class NeuralCondenser(DatasetCondenser):
             max_time=self.max_time,
             callback=self.callback,
             checkpoint=self._checkpoint(synthetic),
+            validation=validation,
         )
 
     def _checkpoint(self, synthetic: SyntheticSet) -> Checkpoint | None:

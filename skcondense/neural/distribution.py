@@ -122,7 +122,9 @@ class DistributionMatchingCondenser(NeuralCondenser):
         means, at noise or at rows of your own.
     max_iter : int, default=1000
         Iterations.
-    optimizer, learning_rate, max_time, callback, checkpoint, device, dtype
+    optimizer, learning_rate, early_stopping, validation_fraction, n_iter_no_change
+        As in `NeuralCondenser`.
+    max_time, callback, checkpoint, device, dtype
         As in `NeuralCondenser`.
     allocation, task, schema, subsample, epsilon, delta, ledger, neighbors, random_state
         As in `DatasetCondenser`; `allocation` is "balanced" by default.
@@ -189,6 +191,9 @@ class DistributionMatchingCondenser(NeuralCondenser):
         max_iter: int = 1000,
         optimizer: str = "adam",
         learning_rate: float = 0.02,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 5,
         max_time: float | None = None,
         callback: Any = None,
         checkpoint: Any = None,
@@ -215,6 +220,9 @@ class DistributionMatchingCondenser(NeuralCondenser):
             max_iter=max_iter,
             optimizer=optimizer,
             learning_rate=learning_rate,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
             max_time=max_time,
             callback=callback,
             checkpoint=checkpoint,
@@ -288,6 +296,11 @@ class DistributionMatchingCondenser(NeuralCondenser):
             raise ValueError(
                 'With epsilon, rows start at noised means (init="mean"), at "noise", or at public '
                 f"rows that you pass. Got init={self.init!r}, which looks at real rows."
+            )
+        if self.early_stopping:
+            raise ValueError(
+                "With epsilon no rows are held out: scoring them would have to be paid for. Use "
+                "early_stopping=False."
             )
         if self.checkpoint is not None or self.max_time is not None:
             raise ValueError(

@@ -191,7 +191,9 @@ class GradientMatchingCondenser(NeuralCondenser):
         As in `NeuralCondenser`.
     max_iter : int, default=100
         Iterations, each with a fresh network and `n_outer` steps.
-    optimizer, learning_rate, max_time, callback, checkpoint, device, dtype
+    optimizer, learning_rate, early_stopping, validation_fraction, n_iter_no_change
+        As in `NeuralCondenser`.
+    max_time, callback, checkpoint, device, dtype
         As in `NeuralCondenser`.
     allocation, task, schema, subsample, epsilon, delta, ledger, neighbors, random_state
         As in `DatasetCondenser`; `allocation` is "balanced" by default. `epsilon` is refused.
@@ -240,6 +242,8 @@ class GradientMatchingCondenser(NeuralCondenser):
         },
     }  # fmt: skip
 
+    _score_every = 5
+
     _not_private_because = (
         "the gradients of real rows at networks that depend on the learned rows would have to be "
         "asked for, with noise, at every step. Use DistributionMatchingCondenser, which asks once"
@@ -260,6 +264,9 @@ class GradientMatchingCondenser(NeuralCondenser):
         max_iter: int = 100,
         optimizer: str = "adam",
         learning_rate: float = 0.02,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 5,
         max_time: float | None = None,
         callback: Any = None,
         checkpoint: Any = None,
@@ -286,6 +293,9 @@ class GradientMatchingCondenser(NeuralCondenser):
             max_iter=max_iter,
             optimizer=optimizer,
             learning_rate=learning_rate,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
             max_time=max_time,
             callback=callback,
             checkpoint=checkpoint,

@@ -150,7 +150,9 @@ class ImprovedDistributionMatchingCondenser(NeuralCondenser):
         otherwise 1.
     max_iter : int, default=500
         Iterations.
-    optimizer, learning_rate, max_time, callback, checkpoint, device, dtype
+    optimizer, learning_rate, early_stopping, validation_fraction, n_iter_no_change
+        As in `NeuralCondenser`.
+    max_time, callback, checkpoint, device, dtype
         As in `NeuralCondenser`.
     allocation, task, schema, subsample, epsilon, delta, ledger, neighbors, random_state
         As in `DatasetCondenser`; `allocation` is "balanced" by default. `epsilon` is refused.
@@ -219,6 +221,9 @@ class ImprovedDistributionMatchingCondenser(NeuralCondenser):
         max_iter: int = 500,
         optimizer: str = "adam",
         learning_rate: float = 0.02,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 5,
         max_time: float | None = None,
         callback: Any = None,
         checkpoint: Any = None,
@@ -245,6 +250,9 @@ class ImprovedDistributionMatchingCondenser(NeuralCondenser):
             max_iter=max_iter,
             optimizer=optimizer,
             learning_rate=learning_rate,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
             max_time=max_time,
             callback=callback,
             checkpoint=checkpoint,

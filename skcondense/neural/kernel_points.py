@@ -200,6 +200,8 @@ class KernelInducingPointsCondenser(NeuralCondenser):
         Of the learned rows.
     learning_rate : float, default=0.04
         In units of normalised inputs.
+    early_stopping, validation_fraction, n_iter_no_change
+        As in `NeuralCondenser`.
     max_time, callback, checkpoint, device
         As in `NeuralCondenser`. Numbers are in double precision.
     allocation, task, schema, subsample, epsilon, delta, ledger, neighbors, random_state
@@ -259,6 +261,9 @@ class KernelInducingPointsCondenser(NeuralCondenser):
         max_iter: int = 300,
         optimizer: str = "adam",
         learning_rate: float = 0.04,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 5,
         max_time: float | None = None,
         callback: Any = None,
         checkpoint: Any = None,
@@ -285,6 +290,9 @@ class KernelInducingPointsCondenser(NeuralCondenser):
             max_iter=max_iter,
             optimizer=optimizer,
             learning_rate=learning_rate,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
             max_time=max_time,
             callback=callback,
             checkpoint=checkpoint,
