@@ -71,6 +71,6 @@ def test_only_the_neural_room_imports_torch():
 
 
 def test_without_torch_the_neural_room_says_what_to_install():
-    code = "import sys; sys.modules['torch'] = None; import skcondense; import skcondense.neural"
+    code = "import sys, skcondense; sys.modules['torch'] = None; import skcondense.neural"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert 'pip install "skcondense[neural]"' in out.stderr

@@ -10,6 +10,7 @@ import torch
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_digits
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -128,6 +129,21 @@ def test_learned_labels_are_weighted_rows(digits):
         found = condenser.condense(X, y)
         assert found.n_prototypes == 20 < len(found)
         assert found.sample_weight.sum() == pytest.approx(len(y))
+
+
+@pytest.mark.parametrize("condenser", CONDENSERS, ids=name_of)
+def test_teacher_labels(condenser):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(150, 3))
+    y = (X[:, 0] + rng.normal(size=150) > 0).astype(int)
+    soft = {"labels": "teacher", "teacher": LogisticRegression(), "random_state": 0}
+    found = clone(condenser).set_params(**soft).condense(X, y)
+    assert found.n_prototypes == 8 < len(found)
+    assert found.sample_weight.sum() == pytest.approx(150)
+    ill = found.sample_weight * found.y
+    share = np.bincount(found.prototype, ill) / np.bincount(found.prototype, found.sample_weight)
+    order = found.X[np.unique(found.prototype, return_index=True)[1], 0]
+    assert np.corrcoef(order, share)[0, 1] > 0.5
 
 
 def table_of(X, y):
@@ -325,8 +341,6 @@ def test_condensed_digits_beat_random_ones_and_the_evaluation_says_so(digits):
 
 
 def test_evaluation_takes_any_classifier(digits):
-    from sklearn.linear_model import LogisticRegression
-
     X, X_test, y, y_test = digits
     found = RandomCondenser(50, random_state=0).condense(X, y)
     with warnings.catch_warnings():

@@ -97,6 +97,7 @@ def test_released_features_are_those_of_the_rows_up_to_noise():
         ({"init": "kmeans"}, "looks at real rows"),
         ({"checkpoint": "state.npz"}, "recorded answers"),
         ({"max_time": 5.0}, "recorded answers"),
+        ({"labels": "teacher"}, "teacher must not see"),
         ({"early_stopping": True}, "no rows are held out"),
     ],
 )

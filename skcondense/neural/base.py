@@ -9,9 +9,10 @@ import torch
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from skcondense._sklearn import StrOptions, at_least, between
+from skcondense._sklearn import HasMethods, StrOptions, at_least, between
 from skcondense.base import DatasetCondenser, Prototypes
 from skcondense.condensers.allocation import allocate
+from skcondense.condensers.teacher import FoldTeacher
 from skcondense.neural.augmentation import AUGMENTATIONS, Augmentation
 from skcondense.neural.checkpoint import Checkpoint
 from skcondense.neural.compute import Compute
@@ -59,6 +60,12 @@ class NeuralCondenser(DatasetCondenser):
     augmentation : str or Augmentation, default="auto"
         "none", "dsa", "digits", "medical", "chest_xray", "histology", or an object. "auto" is
         "medical" for images and "none" for tables.
+    labels : {"hard", "teacher"}, default="hard"
+        Rows keep the outcome with which they were learned, or get soft labels of a teacher fitted
+        to the real rows out of fold, delivered as weighted rows.
+    teacher : estimator or list of estimators, default=None
+        Fitted to encoded rows; a list is averaged. By default gradient boosting averaged with a
+        linear model.
     init : str or array, default="auto"
         Where rows start: "noise", "mean", "kmeans", or "real", "herding", "correct", which start
         at real rows; or rows of your own, ordered by stratum. "auto" is "kmeans", and "mean" with
@@ -104,6 +111,8 @@ class NeuralCondenser(DatasetCondenser):
         **DatasetCondenser._parameter_constraints,
         "network": [StrOptions({"auto", *NETWORKS}), Architecture],
         "augmentation": [StrOptions({"auto", *AUGMENTATIONS}), Augmentation],
+        "labels": [StrOptions({"hard", "teacher"})],
+        "teacher": [HasMethods(["fit", "predict"]), list, None],
         "init": [StrOptions({"auto", *STARTS}), "array-like"],
         "factor": [at_least(1)],
         "normalisation": [StrOptions({"fit", "declared"}), tuple],
@@ -130,6 +139,8 @@ class NeuralCondenser(DatasetCondenser):
         *,
         network: Any = "auto",
         augmentation: Any = "auto",
+        labels: str = "hard",
+        teacher: Any = None,
         init: Any = "auto",
         factor: Any = 1,
         normalisation: Any = "fit",
@@ -169,6 +180,8 @@ class NeuralCondenser(DatasetCondenser):
         )
         self.network = network
         self.augmentation = augmentation
+        self.labels = labels
+        self.teacher = teacher
         self.init = init
         self.factor = factor
         self.normalisation = normalisation
@@ -262,7 +275,23 @@ class NeuralCondenser(DatasetCondenser):
         matcher = self._matcher(problem, settings, generator)
         loop = self._loop(synthetic, matcher, generator, validation)
         loop.run()
-        return self._deliver(synthetic, table, sizes, loop, settings)
+        labels = matcher.labels(synthetic)
+        if self.labels == "teacher":
+            labels = self._teacher_labels(synthetic, table, sizes, rng)
+        return self._deliver(synthetic, table, sizes, loop, settings, labels)
+
+    def _teacher_labels(
+        self,
+        synthetic: SyntheticSet,
+        table: PrivateTable,
+        sizes: NDArray[np.float64],
+        rng: np.random.Generator,
+    ) -> NDArray[np.float64]:
+        """What a teacher says of the rows as they will leave."""
+        teacher = FoldTeacher.of(table, self.teacher, rng)
+        Z = table.encoder.project(synthetic.space.codes(synthetic.all_images()))
+        overall = table.task.overall(table.y, table.weight)
+        return table.task.calibrated(teacher.label(Z), synthetic.weights(sizes), overall)
 
     def _validation(
         self, held_out: PrivateTable, settings: NetworkSettings, rng: np.random.Generator
@@ -360,24 +389,24 @@ class NeuralCondenser(DatasetCondenser):
         sizes: NDArray[np.float64],
         loop: MatchingLoop,
         settings: NetworkSettings,
+        labels: NDArray[np.float64] | None = None,
     ) -> Prototypes:
         """Legal rows, whose weights share that of their stratum."""
         space = synthetic.space
         X = table.decode(space.codes(synthetic.all_images()))
-        strata, labels = synthetic.repeated(synthetic.strata), loop.matcher.labels(synthetic)
-        weight = (sizes / np.maximum(np.bincount(strata, minlength=len(sizes)), 1))[strata]
+        weight = synthetic.weights(sizes)
         facts = {
             "n_iter_": loop.n_iter,
             "n_evals_": loop.n_steps,
             "n_skipped_": loop.n_skipped,
             "history_": {"loss": np.array(loop.history), "score": np.array(loop.scores)},
             "n_stored_": len(synthetic.x),
-            "n_effective_": len(strata),
+            "n_effective_": len(weight),
             "recipe_": _recipe(settings),
         }
         if labels is not None:
             return Prototypes(X, *table.task.deliver(labels, weight), facts)
-        return Prototypes(X, np.arange(len(strata)), synthetic.repeated(synthetic.y), weight, facts)
+        return Prototypes(X, np.arange(len(weight)), synthetic.repeated(synthetic.y), weight, facts)
 
 
 def _recipe(settings: NetworkSettings) -> dict[str, Any]:

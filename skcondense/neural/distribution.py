@@ -117,7 +117,7 @@ class DistributionMatchingCondenser(NeuralCondenser):
     n_networks : int or "auto", default="auto"
         Random networks per iteration; "auto" is 1. With `epsilon`: networks whose noised mean
         features are asked, once; "auto" is 8.
-    network, augmentation, init, factor, normalisation, batch_size
+    network, augmentation, labels, teacher, init, factor, normalisation, batch_size
         As in `NeuralCondenser`. With `epsilon` images are not augmented, and rows start at noised
         means, at noise or at rows of your own.
     max_iter : int, default=1000
@@ -184,6 +184,8 @@ class DistributionMatchingCondenser(NeuralCondenser):
         n_networks: Any = "auto",
         network: Any = "auto",
         augmentation: Any = "auto",
+        labels: str = "hard",
+        teacher: Any = None,
         init: Any = "auto",
         factor: int = 1,
         normalisation: Any = "fit",
@@ -213,6 +215,8 @@ class DistributionMatchingCondenser(NeuralCondenser):
             n_prototypes,
             network=network,
             augmentation=augmentation,
+            labels=labels,
+            teacher=teacher,
             init=init,
             factor=factor,
             normalisation=normalisation,
@@ -296,6 +300,10 @@ class DistributionMatchingCondenser(NeuralCondenser):
             raise ValueError(
                 'With epsilon, rows start at noised means (init="mean"), at "noise", or at public '
                 f"rows that you pass. Got init={self.init!r}, which looks at real rows."
+            )
+        if self.labels == "teacher":
+            raise ValueError(
+                'With epsilon a teacher must not see real rows. Got labels="teacher". Use "hard".'
             )
         if self.early_stopping:
             raise ValueError(

@@ -187,7 +187,7 @@ class GradientMatchingCondenser(NeuralCondenser):
         Steps of the rows per network: as many as there are rows per stratum, at most 50.
     n_inner : int or "auto", default="auto"
         Epochs of the network between two steps: 500 divided by the rows per stratum, at most 50.
-    network, augmentation, init, factor, normalisation, batch_size
+    network, augmentation, labels, teacher, init, factor, normalisation, batch_size
         As in `NeuralCondenser`.
     max_iter : int, default=100
         Iterations, each with a fresh network and `n_outer` steps.
@@ -257,6 +257,8 @@ class GradientMatchingCondenser(NeuralCondenser):
         n_inner: Any = "auto",
         network: Any = "auto",
         augmentation: Any = "auto",
+        labels: str = "hard",
+        teacher: Any = None,
         init: Any = "auto",
         factor: int = 1,
         normalisation: Any = "fit",
@@ -286,6 +288,8 @@ class GradientMatchingCondenser(NeuralCondenser):
             n_prototypes,
             network=network,
             augmentation=augmentation,
+            labels=labels,
+            teacher=teacher,
             init=init,
             factor=factor,
             normalisation=normalisation,

@@ -143,7 +143,7 @@ class ImprovedDistributionMatchingCondenser(NeuralCondenser):
     cross_entropy_weight : float, default=50.0
         Weight of the cross-entropy, times the network's accuracy between 0 and 1; the published
         0.5 multiplies an accuracy in per cent.
-    network, augmentation, init, normalisation, batch_size
+    network, augmentation, labels, teacher, init, normalisation, batch_size
         As in `NeuralCondenser`.
     factor : int or "auto", default="auto"
         Mosaics of factor x factor images; "auto" is 2 for images of 16 pixels and more a side,
@@ -214,6 +214,8 @@ class ImprovedDistributionMatchingCondenser(NeuralCondenser):
         cross_entropy_weight: float = 50.0,
         network: Any = "auto",
         augmentation: Any = "auto",
+        labels: str = "hard",
+        teacher: Any = None,
         init: Any = "auto",
         factor: Any = "auto",
         normalisation: Any = "fit",
@@ -243,6 +245,8 @@ class ImprovedDistributionMatchingCondenser(NeuralCondenser):
             n_prototypes,
             network=network,
             augmentation=augmentation,
+            labels=labels,
+            teacher=teacher,
             init=init,
             factor=factor,
             normalisation=normalisation,

@@ -96,8 +96,8 @@ class KernelPointsMatcher(Matcher):
         Ridge.
     batch_size : int
         Real rows of each stratum per step.
-    labels : {"fixed", "learned", "solved"}
-        What becomes of labels.
+    labels : {"fixed", "learned", "solved", "teacher"}
+        What becomes of labels; a teacher is the condenser's business.
     """
 
     def __init__(
@@ -136,7 +136,7 @@ class KernelPointsMatcher(Matcher):
 
     def labels(self, synthetic: SyntheticSet) -> NDArray[np.float64] | None:
         """Learned labels as the task delivers them."""
-        if self._mode == "fixed":
+        if self._mode not in ("learned", "solved"):
             return None
         found = self._learned.detach()
         if self._mode == "solved":
@@ -185,9 +185,12 @@ class KernelInducingPointsCondenser(NeuralCondenser):
         Rows (images) to learn.
     kernel : {"ntk", "rbf", "laplace"} or Kernel, default="ntk"
         Kernel on normalised inputs, flattened; or an object such as ``NTK(depth=3)``.
-    labels : {"fixed", "learned", "solved"}, default="fixed"
-        Labels stay those of the rows' outcomes, are learned with the rows, or are solved for in
-        closed form at the end. The last two give soft labels, delivered as weighted rows.
+    labels : {"fixed", "learned", "solved", "teacher"}, default="fixed"
+        Labels stay those of the rows' outcomes, are learned with the rows, are solved for in
+        closed form at the end, or are given by a teacher at the end. All but the first are soft,
+        delivered as weighted rows.
+    teacher : estimator or list of estimators, default=None
+        As in `NeuralCondenser`.
     regularisation : float, default=1e-6
         Ridge, as a share of the mean diagonal of the learned rows' kernel.
     init, factor, normalisation
@@ -231,7 +234,7 @@ class KernelInducingPointsCondenser(NeuralCondenser):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **NeuralCondenser._parameter_constraints,
         "kernel": [StrOptions(set(KERNELS)), Kernel],
-        "labels": [StrOptions({"fixed", "learned", "solved"})],
+        "labels": [StrOptions({"fixed", "learned", "solved", "teacher"})],
         "regularisation": [between(0, None)],
     }
 
@@ -254,6 +257,7 @@ class KernelInducingPointsCondenser(NeuralCondenser):
         kernel: Any = "ntk",
         labels: str = "fixed",
         regularisation: float = 1e-6,
+        teacher: Any = None,
         init: Any = "auto",
         factor: int = 1,
         normalisation: Any = "fit",
@@ -283,6 +287,8 @@ class KernelInducingPointsCondenser(NeuralCondenser):
             # The base trains no network of its own but for init="correct"; kernels see the
             # images as they are.
             augmentation="none",
+            labels=labels,
+            teacher=teacher,
             init=init,
             factor=factor,
             normalisation=normalisation,
@@ -309,7 +315,6 @@ class KernelInducingPointsCondenser(NeuralCondenser):
             random_state=random_state,
         )
         self.kernel = kernel
-        self.labels = labels
         self.regularisation = regularisation
 
     def _matcher(

@@ -57,6 +57,18 @@ class SyntheticSet:
         """Values of stored rows, for each image that `images` makes of them."""
         return np.repeat(values, self.factor**2)
 
+    def weights(self, sizes: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Weight of each image that networks see: an equal share of its stratum.
+
+        Parameters
+        ----------
+        sizes : ndarray of shape (n_strata,)
+            Weight of each stratum.
+        """
+        strata = self.repeated(self.strata)
+        counts = np.bincount(strata, minlength=len(sizes))
+        return np.asarray((sizes / np.maximum(counts, 1))[strata])
+
     def project(self) -> None:
         """Move stored rows to legal values."""
         self.space.project(self.x.data)
