@@ -25,9 +25,8 @@ __all__ = ["ImprovedDistributionMatcher", "ImprovedDistributionMatchingCondenser
 
 # The queue: networks at the start, iterations between two new ones, and the most it holds.
 N_FIRST, NEW_EVERY, LONGEST = 3, 30, 100
-# Networks that are trained further in each iteration, and how.
+# Networks that are trained further in each iteration.
 N_TRAINED = 2
-RECIPE = TrainingRecipe(n_steps=10, decay=False)
 
 
 class ImprovedDistributionMatcher(Matcher):
@@ -45,6 +44,8 @@ class ImprovedDistributionMatcher(Matcher):
         Real rows of each stratum.
     cross_entropy_weight : float
         Weight of the cross-entropy, times the accuracy of the network.
+    n_train_steps : int
+        Steps by which a network is trained in an iteration, each on `batch_size` rows.
     """
 
     def __init__(
@@ -54,12 +55,14 @@ class ImprovedDistributionMatcher(Matcher):
         generator: torch.Generator,
         batch_size: int,
         cross_entropy_weight: float,
+        n_train_steps: int,
     ) -> None:
         self._problem = problem
         self._settings = settings
         self._generator = generator
         self._batch_size = batch_size
         self._weight = cross_entropy_weight
+        self._recipe = TrainingRecipe(n_train_steps, batch_size, decay=False)
         weight = problem.compute.tensor(problem.weight)
         self._rows = (problem.x, problem.targets, weight)
         self._queue = [settings.network(generator) for _ in range(N_FIRST)]
@@ -105,7 +108,13 @@ class ImprovedDistributionMatcher(Matcher):
         """Train a network; its accuracy meanwhile."""
         problem, plain = self._problem, Augmentation(transforms=())
         return train(
-            network, self._rows, problem.objective, RECIPE, plain, self._generator, problem.compute
+            network,
+            self._rows,
+            problem.objective,
+            self._recipe,
+            plain,
+            self._generator,
+            problem.compute,
         )
 
     def state(self) -> dict[str, NDArray[Any]]:
@@ -143,6 +152,8 @@ class ImprovedDistributionMatchingCondenser(NeuralCondenser):
     cross_entropy_weight : float, default=50.0
         Weight of the cross-entropy, times the network's accuracy between 0 and 1; the published
         0.5 multiplies an accuracy in per cent.
+    n_train_steps : int, default=10
+        Steps by which each of two networks is trained in an iteration, on `batch_size` real rows.
     network, augmentation, labels, teacher, init, normalisation, batch_size
         As in `NeuralCondenser`.
     factor : int or "auto", default="auto"
@@ -184,11 +195,17 @@ class ImprovedDistributionMatchingCondenser(NeuralCondenser):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **NeuralCondenser._parameter_constraints,
         "cross_entropy_weight": [between(0, None, closed="left")],
+        "n_train_steps": [at_least(1)],
         "factor": [at_least(1), StrOptions({"auto"})],
     }
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
-        "fast": {"max_iter": 150, "batch_size": 64, "network": ConvNet(width=16)},
+        "fast": {
+            "max_iter": 150,
+            "batch_size": 64,
+            "n_train_steps": 5,
+            "network": ConvNet(width=16),
+        },
         "cpu": {"max_iter": 1000},
         "gpu": {"max_iter": 10_000, "batch_size": 256, "network": ConvNet(width=128)},
         "paper": {
@@ -212,6 +229,7 @@ class ImprovedDistributionMatchingCondenser(NeuralCondenser):
         n_prototypes: int = 100,
         *,
         cross_entropy_weight: float = 50.0,
+        n_train_steps: int = 10,
         network: Any = "auto",
         augmentation: Any = "auto",
         labels: str = "hard",
@@ -273,6 +291,7 @@ class ImprovedDistributionMatchingCondenser(NeuralCondenser):
             random_state=random_state,
         )
         self.cross_entropy_weight = cross_entropy_weight
+        self.n_train_steps = n_train_steps
 
     def _tiles_per_side(self, input_shape: Shape) -> int:
         if self.factor == "auto":
@@ -289,5 +308,10 @@ class ImprovedDistributionMatchingCondenser(NeuralCondenser):
                 "GradientMatchingCondenser or KernelInducingPointsCondenser for regression."
             )
         return ImprovedDistributionMatcher(
-            problem, settings, generator, self.batch_size, self.cross_entropy_weight
+            problem,
+            settings,
+            generator,
+            self.batch_size,
+            self.cross_entropy_weight,
+            self.n_train_steps,
         )
