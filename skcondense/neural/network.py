@@ -19,21 +19,18 @@ class Network(nn.Module):
     Parameters
     ----------
     body : Module
-        Takes inputs of shape (n, *input_shape).
-    input_shape : tuple of int
-        (channels, height, width) of an image, or (n_codes,) of a table's row.
+        Takes inputs, gives maps or features.
+    n_features : int
+        Numbers that the body makes of an input.
     n_outputs : int
         Logits, or one number for regression.
     """
 
-    def __init__(self, body: nn.Module, input_shape: Shape, n_outputs: int) -> None:
+    def __init__(self, body: nn.Module, n_features: int, n_outputs: int) -> None:
         super().__init__()
         self.body = body
-        # A dry run instead of arithmetic: every input size that the body can take is right.
-        with torch.no_grad():
-            example = torch.empty(2, *input_shape, device=next(body.parameters()).device)
-            self.n_features = int(body(example).flatten(1).shape[1])
-        self.head = nn.Linear(self.n_features, n_outputs)
+        self.n_features = n_features
+        self.head = nn.Linear(n_features, n_outputs)
 
     def features(self, x: Any) -> Any:
         """Features before the head, of shape (n, n_features)."""
@@ -87,8 +84,16 @@ def make_network(
     """
     # On the meta device layers draw nothing, so torch's global generator is left alone.
     with torch.device("meta"):
-        network = Network(architecture.body(input_shape), input_shape, n_outputs)
-    network = network.to_empty(device=device).to(dtype)
+        body = architecture.body(input_shape)
+    body = body.to_empty(device=device).to(dtype)
+    # A dry run instead of arithmetic: every input size that the body can take is right. Not on
+    # the meta device, whose first use imports seconds' worth of modules.
+    with torch.no_grad():
+        example = torch.zeros(1, *input_shape, device=device, dtype=dtype)
+        n_features = int(body(example).flatten(1).shape[1])
+    with torch.device("meta"):
+        network = Network(body, n_features, n_outputs)
+    network.head = network.head.to_empty(device=device).to(dtype)
     initialise(network, generator)
     return network
 
