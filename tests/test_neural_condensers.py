@@ -281,6 +281,15 @@ def test_tables_have_no_tiles_and_no_augmentation(digits):
         clone(IMAGES[0]).set_params(augmentation="dsa").fit(X, y)
 
 
+def test_half_precision_gives_almost_the_same_losses(digits):
+    X, y = digits[0][:300], digits[2][:300]
+    for condenser in IMAGES[:3]:
+        settings = {"network": ConvNet(8), "random_state": 0, "max_iter": 2}
+        one = clone(condenser).set_params(**settings).fit(X, y)
+        two = clone(condenser).set_params(**settings, dtype="bfloat16").fit(X, y)
+        np.testing.assert_allclose(one.history_["loss"], two.history_["loss"], rtol=0.05)
+
+
 def test_presets():
     for kind in {type(c) for c in CONDENSERS}:
         assert set(kind.PRESETS) == {"fast", "cpu", "gpu", "paper"}

@@ -78,7 +78,9 @@ def solve_labels(
     arXiv:2011.00050, section 3 ("label solve").
     """
     weights = kernel_weights(kernel, target, support, regularisation)
-    return torch.linalg.lstsq(weights, labels, driver="gelsd").solution
+    # On the CPU, where there is a driver for rank-deficient weights.
+    found = torch.linalg.lstsq(weights.cpu(), labels.cpu(), driver="gelsd").solution
+    return found.to(labels)
 
 
 class KernelPointsMatcher(Matcher):
