@@ -140,8 +140,12 @@ def _example(facts: PrivateTable) -> PrivateTable:
 
 
 def _unit_features(network: Network, x: Any) -> Any:
-    """Features of each row, of length one."""
-    return torch.nn.functional.normalize(network.features(x), dim=1)
+    """Features of each row, of length one and without negative entries.
+
+    The package's architectures have none; of others they are cut off here, before anything is
+    asked and matched, since the query says that there are none.
+    """
+    return torch.nn.functional.normalize(torch.relu(network.features(x)), dim=1)
 
 
 class ReleasedFeatureMatcher(Matcher):
