@@ -14,7 +14,7 @@ from sklearn.utils.validation import (
 )
 
 from skcondense._sklearn import StrOptions, at_least, between
-from skcondense.border import read_private_table
+from skcondense.border import read_private_table, takes_images
 from skcondense.condensed_set import CondensedSet, RealRowMatches
 from skcondense.privacy import (
     Answer,
@@ -142,9 +142,13 @@ class DatasetCondenser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, me
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         tags.input_tags.allow_nan = True
+        tags.input_tags.three_d_array = self._takes_images
         tags.input_tags.string = True
         tags.input_tags.categorical = True
         return tags
+
+    # Whether arrays of images are tables for this method.
+    _takes_images: ClassVar[bool] = False
 
     @abstractmethod
     def _condense(self, table: PrivateTable, rng: np.random.Generator) -> Prototypes:
@@ -156,7 +160,9 @@ class DatasetCondenser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, me
         Parameters
         ----------
         X : array-like or data frame of shape (n_rows, n_features)
-            Private rows: numpy, pandas or polars.
+            Private rows: numpy, pandas or polars. Condensers whose tags say so
+            (``input_tags.three_d_array``) take arrays of images as well, of shape (n_images,
+            height, width) or (n_images, height, width, channels).
         y : array-like, series or frame of shape (n_rows,)
             Outcomes; for survival a structured array or an (event, time) frame.
         sample_weight : array-like of shape (n_rows,), default=None
@@ -361,7 +367,7 @@ class DatasetCondenser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, me
             error; with a learned one, categories and gaps that were not seen pass unchanged.
         """
         check_is_fitted(self, "X_condensed_")
-        X = check_table(X)
+        X = check_table(X, images=takes_images(self))
         validate_data(self, X, reset=False, skip_check_array=True)
         if self.schema is not None:
             self.schema_.check(Container.of(X).read(X))

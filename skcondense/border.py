@@ -26,7 +26,7 @@ from skcondense.tasks import SurvivalTask, TargetContainer, resolve_task
 if TYPE_CHECKING:
     from skcondense.base import DatasetCondenser
 
-__all__ = ["check_groups", "read_private_table"]
+__all__ = ["check_groups", "read_private_table", "takes_images"]
 
 # Tables from this size on are encoded in single precision, which halves their memory; not with
 # epsilon, where precision must not depend on the number of rows.
@@ -54,7 +54,7 @@ def read_private_table(
         raise ValueError(
             f"{condenser.__class__.__name__} requires y to be passed, but the target y is None."
         )
-    X = check_table(X)
+    X = check_table(X, images=takes_images(condenser))
     validate_data(condenser, X, skip_check_array=True)
     outcome = _declared_outcome(condenser)
     task, values = resolve_task(condenser.task, y, outcome)
@@ -89,6 +89,11 @@ def read_private_table(
     dtype = np.float32 if is_large else np.float64
     table = PrivateTable(X, values, weight, groups, task, container, encoder, dtype)
     return table, TargetContainer.of(y)
+
+
+def takes_images(condenser: "DatasetCondenser") -> bool:
+    """Whether arrays of images are tables for this condenser, by its scikit-learn tags."""
+    return bool(condenser.__sklearn_tags__().input_tags.three_d_array)
 
 
 def _declared_outcome(condenser: "DatasetCondenser") -> Any:

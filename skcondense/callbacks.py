@@ -14,7 +14,7 @@ class FitProgress:
 
     Attributes
     ----------
-    stage : {"columns", "select", "exchange", "refine"}
+    stage : {"columns", "select", "exchange", "refine", "match"}
         What is being done.
     n_iter : int
         Rounds finished in this stage.
@@ -23,7 +23,9 @@ class FitProgress:
     loss : float
         Mean loss of the last round's candidates.
     n_evals : int
-        Candidates evaluated so far, over all stages.
+        Candidates evaluated so far, over all stages; for matching, steps taken.
+    score : float or None
+        Last validation score of the set, where there is one.
     """
 
     stage: str
@@ -31,6 +33,7 @@ class FitProgress:
     max_iter: int
     loss: float
     n_evals: int
+    score: float | None = None
 
 
 Callback = Callable[[FitProgress], Any]

@@ -11,13 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skcondense.privacy import PrivacyStatement
-from skcondense.table import Container, TableSchema, take_rows
+from skcondense.table import Container, TableSchema, is_images, take_rows
 from skcondense.table.storage import (
+    IMAGE_ARRAY,
     describe_dtype,
     describe_table,
+    read_images,
     read_table,
     restore_table,
     write_atomically,
+    write_images,
     write_table,
 )
 from skcondense.tasks import TargetContainer, take_target
@@ -25,7 +28,7 @@ from skcondense.tasks import TargetContainer, take_target
 __all__ = ["CondensedSet", "RealRowMatches"]
 
 WEIGHT, PROTOTYPE = "sample_weight", "prototype"
-DATA, FACTS = "condensed", "condensed.json"
+DATA, FACTS, IMAGES = "condensed", "condensed.json", "condensed.npz"
 ROWS_SHOWN = 10
 
 
@@ -51,7 +54,7 @@ class CondensedSet:
 
     Attributes
     ----------
-    X : array or frame of shape (n_rows, n_features)
+    X : array or frame of shape (n_rows, n_features), or array (n_rows, height, width[, channels])
         Rows in the container, columns, dtypes and units of the table that came in. A prototype
         with a soft label takes one row per outcome.
     y : array, series or frame of shape (n_rows,)
@@ -108,9 +111,9 @@ class CondensedSet:
         -------
         frame of shape (n_rows, n_features + n_outcome_columns + 2)
             In the library that came in; pandas for arrays. A name that the table already uses is
-            prefixed with an underscore.
+            prefixed with an underscore. Images are left out: no cell holds one.
         """
-        features = nw.from_native(_as_frame(self.X, Container.of(self.X)), eager_only=True)
+        features = nw.from_native(_as_frame(self.X), eager_only=True)
         extra = {**self._outcome_columns(), WEIGHT: self.sample_weight, PROTOTYPE: self.prototype}
         for name, values in extra.items():
             series = nw.from_native(values, series_only=True, pass_through=True)
@@ -132,13 +135,13 @@ class CondensedSet:
         format: Literal["csv", "parquet"] = "csv",
         overwrite: bool = False,
     ) -> Path:
-        """Write the rows as one table and the facts as JSON.
+        """Write the rows as one table, images as an array beside it, and the facts as JSON.
 
         Parameters
         ----------
         directory : str or Path
-            Created if needed; receives ``condensed.csv`` (or ``.parquet``) and
-            ``condensed.json``.
+            Created if needed; receives ``condensed.csv`` (or ``.parquet``), ``condensed.json``
+            and for images ``condensed.npz``, one image per row of the table.
         format : {"csv", "parquet"}, default="csv"
             Format of the table.
         overwrite : bool, default=False
@@ -156,7 +159,8 @@ class CondensedSet:
         """
         directory = Path(directory)
         data, facts = directory / f"{DATA}.{format}", directory / FACTS
-        taken = [path.name for path in (data, facts) if path.exists()]
+        images = [directory / IMAGES] if is_images(self.X) else []
+        taken = [path.name for path in (data, facts, *images) if path.exists()]
         if taken and not overwrite:
             raise FileExistsError(
                 f"{directory} already holds {taken}. Choose another directory, or pass "
@@ -165,6 +169,8 @@ class CondensedSet:
         directory.mkdir(parents=True, exist_ok=True)
         frame = nw.from_native(self.to_frame(), eager_only=True)
         write_atomically(data, lambda path: write_table(frame, path, format))
+        for path in images:
+            write_atomically(path, lambda part: write_images(self.X, part))
         text = json.dumps(self._facts(data.name), indent=2, ensure_ascii=False) + "\n"
         write_atomically(facts, lambda path: path.write_text(text, encoding="utf-8"))
         return directory
@@ -205,11 +211,14 @@ class CondensedSet:
         facts = json.loads((directory / FACTS).read_text(encoding="utf-8"))
         frame = read_table(directory / facts["data"])
         names = frame.columns
-        n_features = len(facts["schema"]["columns"])
+        is_image = facts["X"]["library"] == IMAGE_ARRAY
+        n_features = 0 if is_image else len(facts["schema"]["columns"])
         n_outcomes = len(facts["y"]["names"])
         matches, privacy = facts["real_row_matches"], facts.get("privacy")
         return cls(
-            X=restore_table(frame.select(names[:n_features]), facts["X"]),
+            X=read_images(directory / IMAGES)
+            if is_image
+            else restore_table(frame.select(names[:n_features]), facts["X"]),
             y=_restore_target(
                 frame.select(names[n_features : n_features + n_outcomes]), facts["y"]
             ),
@@ -223,9 +232,11 @@ class CondensedSet:
         )
 
     def __repr__(self) -> str:
+        shape = next((column.shape for column in self.schema if column.is_image), None)
+        form = f"images of shape {shape}" if shape else f"{len(self.schema)} features"
         return (
             f"CondensedSet({self.task}, {self.n_prototypes} prototypes in {len(self)} weighted "
-            f"rows, {len(self.schema)} features, {self._origin()})"
+            f"rows, {form}, {self._origin()})"
         )
 
     def _origin(self) -> str:
@@ -262,11 +273,14 @@ def _free_name(name: str, taken: list[str]) -> str:
     return name
 
 
-def _as_frame(X: Any, container: Container) -> Any:
+def _as_frame(X: Any) -> Any:
+    container = Container.of(X)
     if container.is_frame:
         return X
     import pandas as pd
 
+    if is_images(X):
+        return pd.DataFrame(index=range(len(X)))
     return pd.DataFrame(X, columns=list(container.names))
 
 

@@ -16,8 +16,8 @@ __all__ = ["EXACT", "ROUNDED", "PrivateTable", "matching"]
 # Two encoded numbers closer than this are the same number up to floating-point error, and the
 # same number for someone who rounds.
 EXACT, ROUNDED = 1e-9, 1e-2
-# Real rows are compared with others in pieces of this many, which bounds the memory.
-PIECE = 50_000
+# Real rows are compared with others in pieces of this many codes, which bounds the memory.
+PIECE = 5_000_000
 
 
 @dataclass(frozen=True)
@@ -123,8 +123,9 @@ class PrivateTable:
 
     def pieces(self) -> Iterator[NDArray[Any]]:
         """All rows, encoded in double precision, some at a time."""
-        for start in range(0, len(self), PIECE):
-            rows = take_rows(self.X, np.arange(start, min(start + PIECE, len(self))))
+        n_rows = max(1, PIECE // self.encoder.n_codes)
+        for start in range(0, len(self), n_rows):
+            rows = take_rows(self.X, np.arange(start, min(start + n_rows, len(self))))
             yield self.encoder.encode(self.container.read(rows))
 
 

@@ -17,6 +17,7 @@ ROOMS = [
     ["base", "border", "private_fit", "life_table"],
     ["optimizers"],
     ["condensers"],
+    ["neural"],
     ["pipeline", "model_selection", "parquet", "testing"],
     ["audit"],
     ["report"],
@@ -56,3 +57,20 @@ def test_optional_dependencies_are_not_imported():
     code = f"import skcondense, sys; print({optional} & set(sys.modules))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "set()"
+
+
+def test_only_the_neural_room_imports_torch():
+    for path in FILES:
+        imported = {
+            name.split(".")[0]
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Import | ast.ImportFrom)
+            for name in [getattr(node, "module", None) or node.names[0].name]
+        }
+        assert "torch" not in imported or room_of(path) == "neural", path
+
+
+def test_without_torch_the_neural_room_says_what_to_install():
+    code = "import sys, skcondense; sys.modules['torch'] = None; import skcondense.neural"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert 'pip install "skcondense[neural]"' in out.stderr

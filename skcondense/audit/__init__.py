@@ -1,5 +1,10 @@
 """Measures of a condensed set. This room measures and never writes."""
 
+from skcondense.audit.image_similarity import (
+    earth_movers_distance,
+    normalised_cross_correlation,
+    peak_signal_to_noise_ratio,
+)
 from skcondense.audit.kaplan_meier import (
     compare_kaplan_meier,
     curve_distance,
@@ -20,8 +25,11 @@ __all__ = [
     "compare_kaplan_meier",
     "curve_distance",
     "default_estimators",
+    "earth_movers_distance",
     "hazard_ratios",
     "kaplan_meier_distance",
+    "normalised_cross_correlation",
+    "peak_signal_to_noise_ratio",
     "sign_agreement",
     "survival_metrics",
     "survival_table",

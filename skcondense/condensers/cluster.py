@@ -154,6 +154,7 @@ class ClusterCondenser(DatasetCondenser):
         )
         return Prototypes(table.decode(found.Z), *table.task.deliver(labels, found.weight), {})
 
+    _takes_images = True
     _not_private_because = None
 
     def _shares(self, schema: TableSchema) -> dict[str, float]:

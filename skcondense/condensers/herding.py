@@ -17,7 +17,7 @@ from skcondense.private_table import PrivateTable
 from skcondense.table import TableSchema
 from skcondense.tasks import Task
 
-__all__ = ["HerdingCondenser"]
+__all__ = ["HerdingCondenser", "herd"]
 
 # Shares of the budget of a private fit, in units of mu squared.
 SHARES = {"outcomes": 0.02, "histograms": 0.43, "correlations": 0.15, "embeddings": 0.40}
@@ -131,7 +131,7 @@ class HerdingCondenser(DatasetCondenser):
                 # A tiny class borrows neighbours, or its mean would be a patient's row.
                 pool = group_means(table, members[seeds], table.Z)
             goal = np.average(features.transform(part.Z), axis=0, weights=part.weight)
-            picked = _herd(features.transform(pool), goal, count)
+            picked = herd(features.transform(pool), goal, count)
             chosen.append(pool[picked])
             outcomes.append(part.y[seeds[picked]])
             weights.append(np.full(count, part.weight.sum() / count))
@@ -158,7 +158,7 @@ class HerdingCondenser(DatasetCondenser):
         chosen, weights = [], []
         for stratum, count in counts.items():
             pool = np.flatnonzero(proxy.strata == stratum)
-            picked = _herd(features.transform(proxy.Z[pool]), goals[stratum], count)
+            picked = herd(features.transform(proxy.Z[pool]), goals[stratum], count)
             chosen.append(pool[picked])
             weights.append(np.full(count, sizes[stratum] / count))
         rows = proxy.take(np.concatenate(chosen))
@@ -192,7 +192,7 @@ class HerdingCondenser(DatasetCondenser):
         ).fit(table.Z)
 
 
-def _herd(pool: Any, goal: Any, count: int) -> list[int]:
+def herd(pool: Any, goal: Any, count: int) -> list[int]:
     """Greedy choice without repetition: what points most towards the goal is taken next."""
     picked: list[int] = []
     direction = goal.copy()

@@ -108,6 +108,7 @@ class RandomCondenser(DatasetCondenser):
         self.labels = labels
         self.teacher = teacher
 
+    _takes_images = True
     _not_private_because = (
         "it publishes rows of patients, and a published row gives its patient away however small "
         "epsilon is. Use ClusterCondenser, HerdingCondenser or ZeroOrderCondenser, which publish "

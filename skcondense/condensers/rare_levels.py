@@ -62,8 +62,12 @@ def with_rare_levels(
     -------
     RareLevels
     """
+    listed = np.flatnonzero(
+        varying & [column.categories is not None for column in table.encoder.schema]
+    )
+    if not len(listed):
+        return RareLevels(Z, weight, {})
     bins = TableBins(table.encoder)
-    listed = np.flatnonzero(varying & [not column.is_number for column in table.encoder.schema])
     real, kept = bins.of(table.Z)[:, listed], bins.of(Z)[:, listed]
     count = np.bincount(real.ravel(), minlength=len(bins))
     held = np.bincount(kept.ravel(), minlength=len(bins))

@@ -2,7 +2,14 @@
 
 from skcondense.table.bins import TableBins
 from skcondense.table.encoder import TableEncoder
-from skcondense.table.frames import Column, Container, check_table, is_frame, take_rows
+from skcondense.table.frames import (
+    Column,
+    Container,
+    check_table,
+    is_frame,
+    is_images,
+    take_rows,
+)
 from skcondense.table.schema import (
     ColumnSchema,
     SurvivalSchema,
@@ -26,6 +33,7 @@ __all__ = [
     "encode_once",
     "infer_schema",
     "is_frame",
+    "is_images",
     "take_encoded",
     "take_rows",
 ]

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skcondense.exceptions import SchemaError
 from skcondense.table.encoder import MISSING, TableEncoder
 from skcondense.table.schema import ColumnSchema
 
@@ -39,6 +40,11 @@ class TableBins:
     """
 
     def __init__(self, encoder: TableEncoder, n_number_bins: int = 16) -> None:
+        if any(column.is_image for column in encoder.schema):
+            raise SchemaError(
+                "Images cannot be counted in bins, as this method would. Got a column of images. "
+                "Use a condenser of skcondense.neural."
+            )
         self._encoder = encoder
         self._levels = [_levels(encoder, j, n_number_bins) for j in range(len(encoder.schema))]
         self._n_values = np.array(

@@ -14,7 +14,11 @@ from sklearn.utils import check_array
 
 from skcondense.exceptions import SchemaError
 
-__all__ = ["Column", "Container", "check_table", "is_frame", "take_rows"]
+__all__ = ["Column", "Container", "check_table", "is_frame", "is_images", "take_rows"]
+
+
+# Name of the only column of an array of images.
+IMAGE = "image"
 
 
 @dataclass(frozen=True)
@@ -23,8 +27,9 @@ class Column:
 
     Attributes
     ----------
-    values : ndarray of shape (n_rows,)
-        float64 for numbers, object for anything else; arbitrary where `missing`.
+    values : ndarray of shape (n_rows,), or (n_rows, height, width) and with channels for images
+        float64 for numbers, as they came in for images, object for anything else; arbitrary
+        where `missing`.
     missing : ndarray of shape (n_rows,), dtype bool
         True where the cell is empty.
     ordered : tuple or None
@@ -47,6 +52,11 @@ def is_frame(X: Any) -> bool:
     return isinstance(nw.from_native(X, eager_only=True, pass_through=True), nw.DataFrame)
 
 
+def is_images(X: Any) -> bool:
+    """Whether `X` is an array of images: (n_images, height, width), channels last if any."""
+    return isinstance(X, np.ndarray) and X.ndim in (3, 4)
+
+
 def take_rows(X: Any, index: NDArray[np.intp]) -> Any:
     """Select rows of an array or frame by position; a pandas index starts again at 0."""
     if is_frame(X):
@@ -62,9 +72,10 @@ class Container:
     Attributes
     ----------
     names : tuple of str
-        Column names; ``x0, x1, ...`` for arrays, as scikit-learn names them.
+        Column names; ``x0, x1, ...`` for arrays, as scikit-learn names them. An array of images
+        is a table with one column, ``image``.
     template : object
-        A frame without rows, or a numpy array of shape (0, n_features).
+        A frame without rows, or a numpy array of shape (0, n_features) or (0, height, width).
     """
 
     names: tuple[str, ...]
@@ -81,6 +92,8 @@ class Container:
                 raise SchemaError(f"Column names must be unique. Got twice: {twice}. Rename them.")
             return cls(tuple(names), frame.head(0).to_native())
         X = np.asarray(X)
+        if is_images(X):
+            return cls((IMAGE,), X[:0])
         return cls(tuple(f"x{i}" for i in range(X.shape[1])), X[:0])
 
     @property
@@ -114,6 +127,8 @@ class Container:
 
     def read(self, X: Any) -> list[Column]:
         """Columns of `X` in the order of `names`; extra columns of a frame are left out."""
+        if is_images(X):
+            return [Column(X, np.zeros(len(X), dtype=bool))]
         if not self.is_frame:
             return [_read_array(X[:, j]) for j in range(X.shape[1])]
         frame = nw.from_native(X, eager_only=True)
@@ -127,6 +142,8 @@ class Container:
 
     def build(self, columns: list[Column]) -> Any:
         """Put columns back into a table like the one that came in."""
+        if is_images(self.template):
+            return _as_pixels(columns[0].values, self.template.dtype)
         if not self.is_frame:
             return _build_array(columns, self.template.dtype)
         template = nw.from_native(self.template, eager_only=True)
@@ -143,11 +160,21 @@ class Container:
         ).to_native()
 
 
-def check_table(X: Any) -> Any:
-    """Refuse what is no table; return the frame itself or a two-dimensional array.
+def check_table(X: Any, *, images: bool = False) -> Any:
+    """Refuse what is no table; return the frame itself or an array.
 
     NaN is left alone here: whether a column may have missing cells is the schema's business.
+
+    Parameters
+    ----------
+    X : array-like or data frame of shape (n_rows, n_features)
+        The table, or an array of images.
+    images : bool, default=False
+        Whether arrays of images, of shape (n_images, height, width) or (n_images, height, width,
+        channels), are tables too.
     """
+    if images and is_images(X):
+        return _check_images(X)
     if is_frame(X):
         frame = nw.from_native(X, eager_only=True)
         if not any(isinstance(name, str) for name in frame.columns):
@@ -160,6 +187,21 @@ def check_table(X: Any) -> Any:
             )
         return X
     return check_array(X, dtype=None, ensure_all_finite=False, input_name="X")
+
+
+def _check_images(X: NDArray[Any]) -> NDArray[Any]:
+    if X.dtype.kind not in "biuf":
+        raise TypeError(f"Pixels must be numbers. Got dtype {X.dtype}. Convert the array.")
+    if min(X.shape) < 1:
+        raise ValueError(
+            f"Images must have rows, columns and channels. Got shape {X.shape} "
+            "(a minimum of 1 is required)."
+        )
+    if X.dtype.kind == "f" and not np.isfinite(X).all():
+        raise ValueError(
+            "Images contain NaN or infinity. Fill those pixels, or drop the images, first."
+        )
+    return X
 
 
 def _read_array(values: NDArray[Any]) -> Column:
@@ -225,6 +267,10 @@ def _cells(column: Column, *, is_integer: bool) -> list[Any]:
         None if gone else int(value) if is_integer else value
         for value, gone in zip(column.values.tolist(), column.missing, strict=True)
     ]
+
+
+def _as_pixels(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    return (np.rint(values) if dtype.kind in "iub" else values).astype(dtype)
 
 
 def _build_array(columns: list[Column], dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skcondense.exceptions import PrivacyLeakWarning, SchemaError
-from skcondense.table.frames import Column, Container, check_table, is_frame
+from skcondense.table.frames import Column, Container, check_table, is_frame, is_images
 
 __all__ = [
     "ColumnSchema",
@@ -28,7 +28,7 @@ __all__ = [
     "infer_schema",
 ]
 
-Kind = Literal["numeric", "integer", "binary", "ordinal", "categorical"]
+Kind = Literal["numeric", "integer", "binary", "ordinal", "categorical", "image"]
 
 # The share of values on each side that counts as unusual when a typical range is learned.
 TAIL = 0.05
@@ -42,10 +42,11 @@ class ColumnSchema:
     ----------
     name : str
         Name of the column.
-    kind : {"numeric", "integer", "binary", "ordinal", "categorical"}
+    kind : {"numeric", "integer", "binary", "ordinal", "categorical", "image"}
         What the values are.
     bounds : tuple of (float, float), default=None
-        Smallest and largest value; for numeric and integer columns, in the column's unit.
+        Smallest and largest value; for numeric and integer columns, in the column's unit; for
+        images, of a pixel.
     typical : tuple of (float, float), default=None
         Range in which most values fall, for example a laboratory's reference range. It gets four
         fifths of the encoded axis, so that a few extreme values do not squeeze all others.
@@ -55,6 +56,9 @@ class ColumnSchema:
         Unit of measurement, for people.
     missing : bool, default=False
         Whether cells may be empty.
+    shape : tuple of int, default=None
+        Height and width of an image in pixels, and its channels where the array has an axis for
+        them.
 
     Raises
     ------
@@ -69,6 +73,7 @@ class ColumnSchema:
     categories: tuple[Any, ...] | None = None
     unit: str | None = None
     missing: bool = False
+    shape: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
@@ -76,18 +81,40 @@ class ColumnSchema:
                 f"Column {self.name!r}: kind must be one of {list(get_args(Kind))}. "
                 f"Got {self.kind!r}."
             )
-        for field in ("bounds", "typical", "categories"):
+        for field in ("bounds", "typical", "categories", "shape"):
             if getattr(self, field) is not None:
                 object.__setattr__(self, field, tuple(getattr(self, field)))
-        if self.is_number:
+        self._check_shape()
+        if self.is_number or self.is_image:
             self._check_bounds()
         else:
             self._check_categories()
 
     @property
     def is_number(self) -> bool:
-        """Whether the column is described by bounds rather than by categories."""
+        """Whether a cell is a number, described by bounds rather than by categories."""
         return self.kind in ("numeric", "integer")
+
+    @property
+    def is_image(self) -> bool:
+        """Whether a cell is an image."""
+        return self.kind == "image"
+
+    def _check_shape(self) -> None:
+        if not self.is_image:
+            if self.shape is not None:
+                raise SchemaError(f"Column {self.name!r}: only images have a shape.")
+            return
+        if self.shape is None or len(self.shape) not in (2, 3) or min(self.shape) < 1:
+            raise SchemaError(
+                f"Column {self.name!r}: an image needs shape=(height, width) or (height, width, "
+                f"channels). Got {self.shape!r}."
+            )
+        if self.missing or self.typical is not None:
+            raise SchemaError(
+                f"Column {self.name!r}: images have neither gaps nor a typical range. Leave out "
+                "missing and typical."
+            )
 
     def _check_bounds(self) -> None:
         if self.categories is not None:
@@ -321,6 +348,8 @@ class TableSchema:
             Names the column and what to do.
         """
         for column, name in zip(self.columns, container.names, strict=True):
+            if column.is_image:
+                continue
             if column.missing and not container.holds_missing(name):
                 raise SchemaError(
                     f"Column {column.name!r} may have gaps by its schema, but its dtype cannot "
@@ -373,6 +402,8 @@ def clip_to_bounds(X: Any, schema: TableSchema) -> Any:
         ]
         return frame.with_columns(*clipped).to_native() if clipped else X
     X = np.array(X)
+    if is_images(X):
+        return np.clip(X, *_bounds_like(schema.columns[0], X.dtype.kind in "iu"))
     if X.dtype.kind in "fiu":
         for j, column in numbers:
             low, high = _bounds_like(column, X.dtype.kind in "iu")
@@ -391,6 +422,9 @@ def _check_column(column: ColumnSchema, cells: Column) -> None:
             f"Column {column.name!r} has {int(cells.missing.sum())} missing values (NaN), which "
             "its schema forbids. Declare it with missing=True, or fill the gaps."
         )
+    if column.is_image or cells.values.ndim > 1:
+        _check_images(column, cells)
+        return
     present = cells.values[~cells.missing]
     if not len(present):
         return
@@ -415,6 +449,15 @@ def _check_column(column: ColumnSchema, cells: Column) -> None:
         )
 
 
+def _check_images(column: ColumnSchema, cells: Column) -> None:
+    shape = cells.values.shape[1:]
+    if shape != (column.shape or ()):
+        raise SchemaError(
+            f"Column {column.name!r} is declared as {column.kind} of shape {column.shape}. Got "
+            f"cells of shape {shape}. Resize the images, or correct the schema."
+        )
+
+
 def infer_schema(container: Container, columns: list[Column]) -> TableSchema:
     """Describe columns by their own values. Not private: for use without `epsilon` only."""
     pairs = zip(container.names, columns, strict=True)
@@ -422,6 +465,8 @@ def infer_schema(container: Container, columns: list[Column]) -> TableSchema:
 
 
 def _infer_column(name: str, column: Column) -> ColumnSchema:
+    if column.values.ndim > 1:
+        return _infer_images(name, column.values)
     missing = bool(column.missing.any())
     present = column.values[~column.missing]
     if not len(present):
@@ -435,6 +480,23 @@ def _infer_column(name: str, column: Column) -> ColumnSchema:
         kind: Kind = "binary" if len(categories) == 2 else "categorical"
         return ColumnSchema(name=name, kind=kind, categories=categories, missing=missing)
     return _infer_numbers(name, present, missing)
+
+
+def _infer_images(name: str, images: NDArray[Any]) -> ColumnSchema:
+    """Bounds from the dtype where it has a convention, so that they say nothing of the pixels."""
+    if images.dtype.kind in "biu":
+        bounds = (0.0, 1.0) if images.dtype.kind == "b" else _range_of_dtype(images)
+    else:
+        low, high = float(images.min()), float(images.max())
+        bounds = (0.0, 1.0) if low >= 0 and high <= 1 else (low, high)
+    return ColumnSchema(name=name, kind="image", bounds=bounds, shape=images.shape[1:])
+
+
+def _range_of_dtype(images: NDArray[Any]) -> tuple[float, float]:
+    """All of uint8; wider types (12-bit scans in 16-bit arrays) are used in part only."""
+    if images.dtype == np.uint8:
+        return 0.0, 255.0
+    return float(images.min()), float(images.max())
 
 
 def _infer_numbers(name: str, present: NDArray[np.float64], missing: bool) -> ColumnSchema:

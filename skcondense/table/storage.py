@@ -5,20 +5,28 @@ from pathlib import Path
 from typing import Any
 
 import narwhals.stable.v2 as nw
+import numpy as np
+from numpy.typing import NDArray
 
 from skcondense.exceptions import missing_extra
-from skcondense.table.frames import Container
+from skcondense.table.frames import Container, is_images
 from skcondense.table.schema import ColumnSchema, TableSchema
 
 __all__ = [
+    "IMAGE_ARRAY",
     "as_declared",
     "describe_dtype",
     "describe_table",
+    "read_images",
     "read_table",
     "restore_table",
     "write_atomically",
+    "write_images",
     "write_table",
 ]
+
+# What the facts say where rows are images.
+IMAGE_ARRAY = "numpy images"
 
 
 def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
@@ -57,8 +65,22 @@ def _exact_floats() -> dict[str, str]:
     return {} if int(pd.__version__.split(".")[0]) >= 3 else {"float_precision": "round_trip"}
 
 
+def write_images(X: NDArray[Any], path: Path) -> None:
+    """Write an array of images, compressed."""
+    with path.open("wb") as file:
+        np.savez_compressed(file, X=X)
+
+
+def read_images(path: Path) -> NDArray[Any]:
+    """Read an array that `write_images` wrote."""
+    with np.load(path, allow_pickle=False) as file:
+        return np.asarray(file["X"])
+
+
 def describe_table(X: Any) -> dict[str, Any]:
     """Facts that `restore_table` needs to bring a table back."""
+    if is_images(X):
+        return {"library": IMAGE_ARRAY, "dtypes": [str(X.dtype)], "shape": list(X.shape[1:])}
     container = Container.of(X)
     if not container.is_frame:
         return {"library": "numpy", "dtypes": [str(X.dtype)]}

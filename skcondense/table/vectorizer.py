@@ -88,7 +88,7 @@ class SchemaVectorizer(TransformerMixin, BaseEstimator):
         -------
         self
         """
-        X = check_table(X)
+        X = check_table(X, images=True)
         validate_data(self, X, skip_check_array=True)
         self.schema.for_container(Container.of(X))
         return self
@@ -98,7 +98,7 @@ class SchemaVectorizer(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like or frame of shape (n_rows, n_features)
+        X : array-like or frame of shape (n_rows, n_features), or images
             Rows.
 
         Returns
@@ -117,7 +117,7 @@ class SchemaVectorizer(TransformerMixin, BaseEstimator):
         return memory.codes[key][1]
 
     def _encode(self, X: Any) -> NDArray[np.floating[Any]]:
-        X = check_table(X)
+        X = check_table(X, images=True)
         container = Container.of(X)
         schema = self.schema.for_container(container)
         pairs = zip(schema, container.read(X), strict=True)
@@ -129,13 +129,14 @@ class SchemaVectorizer(TransformerMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.input_tags.string = True
+        tags.input_tags.three_d_array = True
         tags.requires_fit = False
         return tags
 
 
 def _known(column: ColumnSchema, cells: Column) -> Column:
     """Treat unlisted categories as empty."""
-    if column.is_number:
+    if column.categories is None:
         return cells
     known = set(column.categories or ())
     unlisted = np.fromiter((v not in known for v in cells.values.tolist()), bool, len(cells.values))

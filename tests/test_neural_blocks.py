@@ -1,0 +1,272 @@
+"""Networks, augmentation, kernels and the loop, against what is known of them."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from skcondense import TableEncoder
+from skcondense.neural import (
+    AUGMENTATIONS,
+    MLP,
+    NTK,
+    VGG11,
+    AlexNet,
+    Augmentation,
+    ConvNet,
+    GaussianKernel,
+    LaplaceKernel,
+    ResidualMLP,
+    ResNet18,
+    solve_labels,
+)
+from skcondense.neural.checkpoint import Checkpoint
+from skcondense.neural.compute import Compute
+from skcondense.neural.gradient import gradient_distance
+from skcondense.neural.inputs import InputSpace, Normaliser
+from skcondense.neural.kernel_points import kernel_weights
+from skcondense.neural.network import initialise, make_network, n_parameters
+from skcondense.neural.synthetic import expand, mosaic
+from skcondense.table import Container, infer_schema
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+SHAPES = [(1, 28, 28), (3, 28, 28), (1, 20, 33), (3, 64, 64), (1, 8, 8)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(
+    "architecture",
+    [ConvNet(8), VGG11(4), AlexNet(4), ResNet18(4), MLP(16), ConvNet(8, norm="group")],
+    ids=lambda a: type(a).__name__,
+)
+def test_any_image_trains_a_step(architecture, shape):
+    network = make_network(architecture, shape, 3, generator())
+    x = torch.randn(4, *shape, generator=generator(1))
+    loss = network(x).square().mean()
+    loss.backward()
+    assert all(p.grad.isfinite().all() for p in network.parameters())
+    # Dead feature maps would be the same for every image.
+    assert network.features(x).std(dim=0).max() > 1e-4
+
+
+@pytest.mark.parametrize("architecture", [MLP(16, norm="layer"), ResidualMLP(16)])
+def test_any_row_trains_a_step(architecture):
+    network = make_network(architecture, (7,), 2, generator())
+    network(torch.randn(5, 7, generator=generator(1))).square().mean().backward()
+    assert all(p.grad.isfinite().all() for p in network.parameters())
+
+
+def test_convnet_refuses_rows():
+    with pytest.raises(ValueError, match="takes images"):
+        make_network(ConvNet(), (7,), 2, generator())
+
+
+@pytest.mark.parametrize(
+    ("shape", "width", "n_classes", "expected"),
+    [
+        ((3, 32, 32), 128, 10, 320_010),
+        ((3, 32, 32), 128, 9, 317_961),
+        ((1, 28, 28), 128, 2, 301_314),
+        ((3, 64, 64), 128, 2, 451_458),
+        ((3, 32, 32), 32, 10, 24_714),
+        ((3, 32, 32), 64, 9, 85_257),
+    ],
+)
+def test_convnet_has_the_published_size(shape, width, n_classes, expected):
+    network = make_network(ConvNet(width), shape, n_classes, generator())
+    assert n_parameters(network) == expected
+
+
+def test_weights_come_from_the_generator_only():
+    before = torch.get_rng_state()
+    network = make_network(ConvNet(8), (1, 8, 8), 2, generator(3))
+    again = make_network(ConvNet(8), (1, 8, 8), 2, generator(3))
+    assert torch.equal(torch.get_rng_state(), before)
+    pairs = list(zip(network.parameters(), again.parameters(), strict=True))
+    assert all(torch.equal(a, b) for a, b in pairs)
+    initialise(again, generator(4))
+    assert not torch.equal(network.head.weight, again.head.weight)
+    # torch's own rule: uniform within 1 / sqrt(fan in).
+    assert float(network.head.weight.detach().abs().max()) <= 1 / math.sqrt(network.n_features)
+
+
+def test_unknown_layers_are_refused():
+    with pytest.raises(TypeError, match="BatchNorm2d"):
+        initialise(torch.nn.BatchNorm2d(3), generator())
+
+
+@pytest.mark.parametrize(
+    "transform", sorted({t for a in AUGMENTATIONS.values() for t in a.transforms})
+)
+def test_draws_are_siamese_and_differentiable(transform):
+    before = torch.get_rng_state()
+    augmentation = Augmentation(transforms=(transform,))
+    draw = augmentation.draw(generator(5))
+    x = torch.randn(3, 2, 12, 12, generator=generator(1), requires_grad=True)
+    y = torch.cat([x, x.detach()[:1] * 2])
+    out = draw(x)
+    assert out.shape == x.shape
+    # The same place in every image comes from the same place: geometry does not depend on pixels.
+    if transform != "color":
+        torch.testing.assert_close(draw(y)[:3], out)
+        torch.testing.assert_close(draw(y)[3], out[0] * 2)
+    out.sum().backward()
+    assert x.grad.isfinite().all()
+    assert x.grad.abs().sum() > 0
+    each = augmentation.draw(generator(6), 3)
+    torch.testing.assert_close(each(x.detach()).shape, x.shape)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_per_image_crop_agrees_with_siamese_crop():
+    augmentation = Augmentation(transforms=("crop",))
+    one = augmentation.draw(generator(7))
+    many = type(one)(augmentation, "crop", one.uniforms.expand(4, -1))
+    x = torch.randn(4, 3, 9, 16, generator=generator(1))
+    torch.testing.assert_close(one(x), many(x))
+
+
+def test_unknown_transform():
+    with pytest.raises(ValueError, match="Unknown transforms"):
+        Augmentation(transforms=("sharpen",))
+
+
+def test_gradient_distance():
+    rows = torch.randn(5, 4, generator=generator())
+    convolution = torch.randn(3, 2, 3, 3, generator=generator(1))
+    bias = torch.randn(5, generator=generator(2))
+    same = [rows, convolution, bias]
+    assert float(gradient_distance(same, same)) == pytest.approx(0, abs=1e-5)
+    opposite = [-rows, -convolution, bias]
+    assert float(gradient_distance(same, opposite)) == pytest.approx(2 * (5 + 3), abs=1e-4)
+    assert float(gradient_distance(same, [rows, convolution, -bias])) == pytest.approx(0, abs=1e-5)
+    zeros = [torch.zeros_like(p) for p in same]
+    assert float(gradient_distance(same, zeros)) == pytest.approx(8)
+
+
+@pytest.mark.parametrize("factor", [2, 3])
+def test_mosaics(factor):
+    flat = torch.arange(2 * factor**2, dtype=torch.float32).view(-1, 1, 1, 1).expand(-1, 1, 7, 8)
+    stored = mosaic(flat, factor)
+    assert stored.shape == (2, 1, 7, 8)
+    torch.testing.assert_close(expand(stored, factor), flat.contiguous())
+
+
+def space_of(X):
+    container = Container.of(X)
+    encoder = TableEncoder(infer_schema(container, container.read(X)))
+    Z = encoder.encode(container.read(X))
+    channels = X.shape[3] if X.ndim == 4 else 1
+    size = channels if X.ndim > 2 else encoder.n_codes
+    normaliser = Normaliser.fitted(Z, size, np.ones(len(Z)))
+    return InputSpace(encoder, normaliser, Compute("cpu")), Z
+
+
+def test_images_become_normalised_inputs_and_back():
+    X = np.random.default_rng(0).integers(0, 256, (40, 6, 5, 3)).astype(np.uint8)
+    X[..., 2] //= 4
+    space, Z = space_of(X)
+    x = space.inputs(Z)
+    assert x.shape == (40, 3, 6, 5)
+    torch.testing.assert_close(x.mean((0, 2, 3)), torch.zeros(3), atol=1e-5, rtol=0)
+    torch.testing.assert_close(x.std((0, 2, 3)), torch.ones(3), atol=1e-3, rtol=0)
+    np.testing.assert_allclose(space.codes(x), Z, atol=1e-6)
+    space.project(x.mul_(100))
+    assert np.abs(space.codes(x)).max() <= 1 + 1e-6
+
+
+def test_categories_stay_on_the_simplex():
+    frame = pd.DataFrame({"age": np.arange(30.0), "stage": ["I", "II", "III"] * 10})
+    space, Z = space_of(frame)
+    x = space.inputs(Z)
+    legal = x.clone()
+    space.project(legal)
+    torch.testing.assert_close(legal, x)
+    moved = x + 3 * torch.randn(x.shape, generator=generator())
+    space.project(moved)
+    shares = space.codes(moved)[:, 1:] * math.sqrt(2)
+    np.testing.assert_allclose(shares.sum(axis=1), 1, atol=1e-5)
+    assert shares.min() >= -1e-6
+
+
+KERNELS = [NTK(), NTK(depth=3), GaussianKernel(), LaplaceKernel()]
+
+
+@pytest.mark.parametrize("kernel", KERNELS, ids=repr)
+def test_kernels(kernel):
+    a = torch.randn(12, 5, dtype=torch.float64, generator=generator()).requires_grad_()
+    K = kernel.within(a)
+    torch.testing.assert_close(K, K.T)
+    assert torch.linalg.eigvalsh(K.detach()).min() > 0
+    # The analytic diagonal is the limit of the formula for different rows.
+    torch.testing.assert_close(
+        kernel.between(a, a).diagonal(), kernel.diagonal(a), rtol=3e-3, atol=0
+    )
+    (gradient,) = torch.autograd.grad(K.sum(), a)
+    assert gradient.isfinite().all()
+
+
+class WideNetwork(torch.nn.Module):
+    """One hidden layer in the parametrisation in which the kernel is that of training."""
+
+    def __init__(self, n_inputs, width, kernel):
+        super().__init__()
+        drawn = generator()
+        self.w1, self.b1, self.w2, self.b2 = (
+            torch.nn.Parameter(torch.randn(shape, dtype=torch.float64, generator=drawn))
+            for shape in [(width, n_inputs), (width,), (width,), ()]
+        )
+        self.scales = kernel.weight_variance**0.5, kernel.bias_variance**0.5
+
+    def forward(self, x):
+        weight, bias = self.scales
+        hidden = torch.relu(weight * x @ self.w1.T / x.shape[1] ** 0.5 + bias * self.b1)
+        return weight * hidden @ self.w2 / len(self.w2) ** 0.5 + bias * self.b2
+
+
+def test_ntk_is_that_of_a_wide_network():
+    kernel = NTK(depth=1)
+    x = torch.randn(4, 6, dtype=torch.float64, generator=generator(1))
+    network = WideNetwork(6, 40_000, kernel)
+    rows = []
+    for row in x:
+        grads = torch.autograd.grad(network(row[None])[0], list(network.parameters()))
+        rows.append(torch.cat([g.flatten() for g in grads]))
+    empirical = torch.stack(rows) @ torch.stack(rows).T
+    torch.testing.assert_close(kernel.within(x), empirical, rtol=0.05, atol=0.02)
+
+
+@pytest.mark.parametrize("kernel", KERNELS, ids=repr)
+def test_solved_labels_reproduce_targets_among_the_support(kernel):
+    support = torch.randn(10, 5, dtype=torch.float64, generator=generator())
+    labels = torch.randn(6, 2, dtype=torch.float64, generator=generator(1))
+    solved = solve_labels(kernel, support[:6], labels, support, 1e-6)
+    predicted = kernel_weights(kernel, support[:6], support, 1e-6) @ solved
+    torch.testing.assert_close(predicted, labels, atol=1e-6, rtol=0)
+
+
+def test_checkpoints(tmp_path):
+    path = tmp_path / "run" / "state.npz"
+    checkpoint = Checkpoint(path, {"n_prototypes": "10"})
+    assert checkpoint.load() is None
+    checkpoint.save({"x": np.arange(3.0)}, {"n_iter": 7})
+    arrays, numbers = checkpoint.load()
+    np.testing.assert_array_equal(arrays["x"], np.arange(3.0))
+    assert numbers == {"n_iter": 7}
+    assert [p.name for p in path.parent.iterdir()] == ["state.npz"]
+    with pytest.raises(ValueError, match="n_prototypes"):
+        Checkpoint(path, {"n_prototypes": "20"}).load()
+    path.write_bytes(b"nonsense")
+    with pytest.raises(ValueError, match="not a checkpoint"):
+        checkpoint.load()
+
+
+def test_compute_names_the_remedy():
+    with pytest.raises(ValueError, match='device="cpu"'):
+        Compute("nowhere")
