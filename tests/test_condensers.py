@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
+from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.tree import DecisionTreeClassifier
@@ -11,6 +12,7 @@ from sklearn.tree import DecisionTreeClassifier
 from skcondense import ClusterCondenser, HerdingCondenser, RandomCondenser, ZeroOrderCondenser
 from skcondense.border import read_private_table
 from skcondense.condensers.grouping import cluster
+from skcondense.condensers.informative import with_typical_values
 from skcondense.condensers.teacher import FoldTeacher
 from skcondense.exceptions import TargetError, WeightsNotSupportedError
 
@@ -231,6 +233,31 @@ def test_columns_that_say_nothing_get_one_value():
         assert (condensed[name] == condensed[name][0]).all() == (name not in varying)
     if "code" not in varying:
         assert condensed["code"].unique().tolist() == [0]
+
+
+def test_typical_values_are_medians_and_commonest_categories():
+    lab = np.where(np.arange(N) % 5 < 2, np.nan, np.arange(N) % 7)
+    stage = pd.Categorical(
+        np.resize(["I", "I", "II", "IV", "IV"], N), ["I", "II", "IV"], ordered=True
+    )
+    frame = pd.DataFrame({"lab": lab, "stage": stage, "sex": np.resize(["f", "f", "m"], N)})
+    frame["rarely"] = np.where(np.arange(N) % 3 == 0, 1.0, np.nan)
+    weight = np.where(frame["sex"] == "m", 5.0, 1.0)
+    table, _ = read_private_table(RandomCondenser(), frame, Y, weight, None)
+    found = with_typical_values(table.Z[:4], np.zeros(4, dtype=bool), table)
+    typical = table.decode(found).iloc[0]
+    values = np.sort(lab[~np.isnan(lab)])
+    assert np.quantile(values, 0.4) <= typical["lab"] <= np.quantile(values, 0.6)
+    assert (typical["stage"], typical["sex"]) == ("II", "m")
+    assert np.isnan(typical["rarely"])
+
+
+def test_black_boxes_that_need_every_column_get_them():
+    wide = np.hstack([X, np.random.default_rng(0).normal(size=(N, 6))])
+    boxes = QuadraticDiscriminantAnalysis()
+    condenser = zero_order(boxes, weights="replicate", n_prototypes=60).fit(wide, Y)
+    assert len(condenser.varying_columns_) == wide.shape[1]
+    assert "columns" in condenser.history_["stage"]
 
 
 def test_columns_all_leaves_none_out():

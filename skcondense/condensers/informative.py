@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from skcondense.condensers.starts import Pool
 from skcondense.private_table import PrivateTable
+from skcondense.table import ColumnSchema
 
 __all__ = ["column_importance", "fewer_columns", "with_fewer_columns", "with_typical_values"]
 
@@ -79,15 +80,32 @@ def fewer_columns(importance: Floats) -> list[Columns]:
 
 
 def with_typical_values(Z: Matrix, varying: Columns, table: PrivateTable) -> Matrix:
-    """Rows in which the other columns have one value: the median, or the commonest category."""
+    """Rows in which the other columns have one value.
+
+    The weighted median of numbers and ordered categories, the commonest of other categories, or a
+    gap where more than half of the cells are gaps.
+    """
     Z = Z.copy()
-    for column, codes, varies in zip(
-        table.encoder.schema, table.encoder.slices, varying, strict=True
-    ):
+    columns = zip(table.encoder.schema, table.encoder.slices, varying, strict=True)
+    for column, codes, varies in columns:
         if not varies:
-            centre = np.median if column.is_number else np.mean
-            Z[:, codes] = centre(table.Z[:, codes], axis=0)
-    return table.encoder.project(Z)
+            Z[:, codes] = _typical(column, table.Z[:, codes], table.weight)
+    return Z
+
+
+def _typical(column: ColumnSchema, codes: Matrix, weight: Floats) -> Matrix:
+    """Codes of a column's typical cell."""
+    if column.missing:
+        is_gap = codes[:, -1] > 0
+        if weight[is_gap].sum() > weight.sum() / 2:
+            return np.asarray(codes[is_gap][0])
+        codes, weight = codes[~is_gap], weight[~is_gap]
+    if column.kind == "categorical":
+        commonest = (weight @ codes[:, : len(column.categories or ())]).argmax()
+        return np.asarray(codes[codes[:, commonest].argmax()])
+    typical = codes[0].copy()
+    typical[0] = np.quantile(codes[:, 0], 0.5, weights=weight, method="inverted_cdf")
+    return np.asarray(typical)
 
 
 def with_fewer_columns(pool: Pool, varying: Columns, table: PrivateTable) -> Pool:

@@ -11,6 +11,7 @@ from skcondense.callbacks import FitProgress
 from skcondense.condensers.objective import Candidate, Objective
 from skcondense.condensers.search_space import SearchSpace
 from skcondense.condensers.starts import Pool
+from skcondense.exceptions import BlackBoxError
 from skcondense.optimizers import (
     BatchOptimizer,
     ExchangeSearch,
@@ -140,13 +141,20 @@ class ZeroOrderSearch:
         batch = self._draw(self._settings.batch_size)
         losses: list[float] = []
         for n_iter, pool in enumerate(pools if len(pools) > 1 else (), start=1):
-            rows = self.table.decode(pool.Z)
-            sets = pool.sets[:COLUMN_SETS]
-            found = self.objective([self._candidate(pool, rows, s) for s in sets], batch)
+            found = self._losses_of_first_sets(pool, batch)
             losses.append(float(np.mean(found)))
             if self._report("columns", n_iter, len(pools), found):
                 break
         return pools[int(np.argmin(losses))] if losses else pools[0]
+
+    def _losses_of_first_sets(self, pool: Pool, batch: PrivateTable) -> Vector:
+        rows = self.table.decode(pool.Z)
+        candidates = [self._candidate(pool, rows, s) for s in pool.sets[:COLUMN_SETS]]
+        try:
+            return self.objective(candidates, batch)
+        except BlackBoxError:
+            # Some black boxes cannot be fitted to constant columns: they get all of them.
+            return np.full(len(candidates), np.inf)
 
     def _choose_labels(self, pool: Pool, rows: Any, members: NDArray[np.intp]) -> Vector:
         """Labels to start from: the teacher's."""
