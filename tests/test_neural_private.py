@@ -77,7 +77,7 @@ def test_released_features_are_those_of_the_rows_up_to_noise():
     means = ask_means(counts, oracle, 0.4)
     exact = np.stack([table.Z[y == k].mean(axis=0) for k in (0, 1)])
     np.testing.assert_allclose(means, exact, atol=1e-3)
-    released = ask_features(counts, oracle, 0.5, networks, space)
+    released = ask_features(counts, oracle, 0.5, networks, space, Compute("cpu"))
     # Each row's vector has length one, so no mean is longer.
     assert (np.linalg.norm(released, axis=1) <= 1 + 1e-3).all()
     rows = [torch.from_numpy(table.Z[y == k]) for k in (0, 1)]

@@ -275,7 +275,7 @@ class DistributionMatchingCondenser(NeuralCondenser):
         made_up = counts.outcomes(self.n_prototypes)
         allocated = allocate(self.allocation, self.n_prototypes, made_up)
         means = ask_means(counts, oracle, SHARES["means"])
-        features = ask_features(counts, oracle, SHARES["features"], networks, space)
+        features = ask_features(counts, oracle, SHARES["features"], networks, space, compute)
         tiles = self._tiles_per_side(space.shape) ** 2
         strata = np.repeat(list(allocated), list(allocated.values())).repeat(tiles)
         codes = self._private_start(facts, means[strata], rng)

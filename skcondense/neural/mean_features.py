@@ -7,7 +7,7 @@ import torch
 from skcondense.neural.network import Network
 from skcondense.neural.settings import NetworkSettings
 
-__all__ = ["mean_feature_loss", "means_of_parts", "real_mean_features"]
+__all__ = ["mean_feature_loss", "means_of_parts", "pooled_fast", "real_mean_features"]
 
 # Features of the literature's ConvNet on 32 x 32 images. Losses are brought to that number, so
 # that published learning rates carry over to other widths and sizes.

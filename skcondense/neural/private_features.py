@@ -22,9 +22,10 @@ import torch
 from numpy.typing import NDArray
 
 from skcondense.condensers.marginals import count_outcomes
+from skcondense.neural.compute import Compute
 from skcondense.neural.inputs import InputSpace
 from skcondense.neural.loop import Matcher
-from skcondense.neural.mean_features import means_of_parts
+from skcondense.neural.mean_features import means_of_parts, pooled_fast
 from skcondense.neural.network import Network
 from skcondense.neural.synthetic import SyntheticSet
 from skcondense.privacy import Oracle, SumQuery
@@ -95,15 +96,16 @@ def ask_features(
     share: float,
     networks: list[Network],
     space: InputSpace,
+    compute: Compute,
 ) -> Floats:
     """Noised mean features of each stratum, of shape (n_strata, n_networks * n_features)."""
     # In double precision, so that a row's features do not depend on the rows beside it.
     exact = [deepcopy(network).double() for network in networks]
 
     def features(rows: PrivateTable) -> Floats:
-        x = space.inputs(rows.Z).double()
+        pieces = compute.pieces(pooled_fast(space.inputs(rows.Z).double()))
         with torch.no_grad():
-            parts = [_unit_features(network, x) for network in exact]
+            parts = [torch.cat([_unit_features(net, x) for x in pieces]) for net in exact]
         joined: Floats = torch.cat(parts, dim=1).cpu().numpy() / len(exact) ** 0.5
         return joined
 
