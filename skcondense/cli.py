@@ -99,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
         "--sample-rate",
         type=float,
         help="share of the patients (rows) of a Parquet file to read; by default all of a "
-        "million rows, some 50,000 rows of longer files; must be given there with --epsilon",
+        "million rows, some 50,000 rows of longer files; all rows of any file with --epsilon",
     )
     condense.add_argument("--epsilon", type=float, help="differential privacy; needs --schema")
     condense.add_argument("--delta", type=float, default=1e-5)
@@ -243,26 +243,21 @@ def _condense(args: argparse.Namespace) -> None:
 
 
 def _sample(args: argparse.Namespace) -> ParquetSample | None:
-    """A sample of a long Parquet file; None for a file that is read as a whole."""
+    """A sample of a Parquet file, which may be all of it; None for other files."""
     if not (args.input.is_dir() or args.input.suffix == ".parquet"):
         if args.sample_rate is not None:
             raise ValueError(f"--sample-rate needs a Parquet file or folder. Got {args.input}.")
         return None
     if not args.input.exists():
         raise FileNotFoundError(f"There is no file {args.input}.")
+    if args.epsilon is not None:
+        # The number of rows is private: nothing, not even an error, may depend on it.
+        rate = 1.0 if args.sample_rate is None else args.sample_rate
+        return ParquetSample.draw(args.input, rate=rate, groups=args.groups)
     rate = args.sample_rate
     if rate is None and count_rows(args.input) <= LARGE_FILE:
-        if not args.input.is_dir():
-            return None
         rate = 1.0
-    if rate is None and args.epsilon is not None:
-        raise ValueError(
-            f"{args.input} has more than {LARGE_FILE:,} rows, of which a sample is condensed. With "
-            "--epsilon its rate must be declared, since one that follows from the number of rows "
-            "would show it: pass --sample-rate 0.01, for example. 1 reads everything."
-        )
-    seed = args.seed if args.epsilon is None else None
-    return ParquetSample.draw(args.input, rate=rate, groups=args.groups, random_state=seed)
+    return ParquetSample.draw(args.input, rate=rate, groups=args.groups, random_state=args.seed)
 
 
 def _condenser(args: argparse.Namespace, X: Any, y: Any, schema: Any, progress: Any) -> Any:
