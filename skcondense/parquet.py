@@ -13,10 +13,10 @@ from skcondense.base import DatasetCondenser
 from skcondense.condensed_set import CondensedSet, RealRowMatches
 from skcondense.exceptions import SchemaError, missing_extra
 from skcondense.privacy.noise import noise_source
-from skcondense.private_fit import declared_schema
+from skcondense.private_fit import declared_schema, warn_of_large_delta
 from skcondense.private_table import EXACT, ROUNDED, matching
 from skcondense.table import Column, Container, TableEncoder, take_rows
-from skcondense.table.storage import as_declared
+from skcondense.table.storage import as_declared, outcome_as_declared
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -59,6 +59,7 @@ class ParquetSample:
         rate: float | None = None,
         n_rows: int = 50_000,
         groups: str | None = None,
+        columns: Sequence[str] | None = None,
         random_state: Any = None,
     ) -> "ParquetSample":
         """Read a file piece by piece and keep a random part.
@@ -74,6 +75,9 @@ class ParquetSample:
             Rows that the sample has on average, where no `rate` is given.
         groups : str, default=None
             Column with the patient of each row.
+        columns : sequence of str, default=None
+            Columns to read, `groups` among them; all when None. Others may differ among the files
+            of a folder.
         random_state : int, default=None
             Seed of the coins. With `epsilon` leave it unset: coins then come from the operating
             system.
@@ -81,6 +85,13 @@ class ParquetSample:
         Returns
         -------
         ParquetSample
+
+        Raises
+        ------
+        SchemaError
+            If the files lack a column, or those of a folder are not one table.
+        ValueError
+            If too few rows are in the sample.
         """
         path = Path(path)
         if rate is not None and not 0 < rate <= 1:
@@ -89,11 +100,18 @@ class ParquetSample:
         if rate is None:
             rate = min(1.0, n_rows / max(1, count_rows(path)))
         coins = _Coins(rate, noise_source() if random_state is None else _seeded(random_state))
-        schema = _common_schema(path)
+        schema = _common_schema(path, columns)
         if groups is not None and groups not in schema.names:
             raise SchemaError(f"The file has no column {groups!r}. Got {schema.names}.")
         kept = [piece.filter(coins.of(piece, groups)) for piece in _pieces(path, schema)]
-        return cls(path, _as_frame(kept, schema), rate, is_public)
+        frame = _as_frame(kept, schema)
+        if frame.empty:
+            # With epsilon the size of the sample is private, so the message shows no number.
+            raise ValueError(
+                f"Too few rows of {path} are in the sample. Got rate={rate:.4g}. Raise it, or "
+                "check that the file is the right one."
+            )
+        return cls(path, frame, rate, is_public)
 
     def scaled_up(self, condensed: CondensedSet) -> CondensedSet:
         """What was condensed from the sample, as a condensed set of the file.
@@ -113,7 +131,13 @@ class ParquetSample:
         Raises
         ------
         ValueError
-            If the set is private, but the rate or the coins are not what privacy needs.
+            If the set is private, but the rate or the coins are not what privacy needs, or if it
+            was scaled up before.
+
+        Warns
+        -----
+        PrivacyLeakWarning
+            If delta is no smaller than one in the (noised) number of rows of the file.
         """
         if condensed.privacy is None:
             return self._counted(condensed)
@@ -123,9 +147,17 @@ class ParquetSample:
                 "private, and its coins must be secret. Got a sample drawn without rate=, or "
                 "with random_state=. Draw it with rate=0.01, for example, and no random_state."
             )
+        if condensed.privacy.sampling_rate != 1:
+            raise ValueError(
+                "The weights are those of a file already: sampling_rate="
+                f"{condensed.privacy.sampling_rate}. Scale up what was condensed from the sample."
+            )
+        weight = condensed.sample_weight / self.rate
+        # The fit has warned by the sample's size, but a delta is small or large beside the file's.
+        warn_of_large_delta(condensed.privacy.delta, float(weight.sum()), stacklevel=3)
         return replace(
             condensed,
-            sample_weight=condensed.sample_weight / self.rate,
+            sample_weight=weight,
             privacy=replace(condensed.privacy, sampling_rate=self.rate),
         )
 
@@ -160,7 +192,7 @@ def condense_parquet(
     ----------
     condenser : DatasetCondenser
         It is fitted to a random sample of the file: of ``subsample`` rows on average, or as
-        `rate` says.
+        `rate` says. If it has a schema, other columns are not read.
     path : str or Path
         A Parquet file, or a folder of some.
     target : str or tuple of (str, str)
@@ -189,10 +221,17 @@ def condense_parquet(
     >>> load_breast_cancer(as_frame=True).frame.to_parquet("big.parquet")  # doctest: +SKIP
     >>> condense_parquet(ClusterCondenser(20), "big.parquet", target="target")  # doctest: +SKIP
     """
+    names = [target] if isinstance(target, str) else list(target)
+    others = [*names, *([] if groups is None else [groups])]
+    columns = None if condenser.schema is None else [*condenser.schema.names, *others]
     if condenser.epsilon is None:
-        n_rows = condenser.subsample or count_rows(Path(path))
         sample = ParquetSample.draw(
-            path, rate=rate, n_rows=n_rows, groups=groups, random_state=condenser._draw_seed()
+            path,
+            rate=rate,
+            n_rows=condenser.subsample or count_rows(Path(path)),
+            groups=groups,
+            columns=columns,
+            random_state=condenser._draw_seed(),
         )
     elif rate is None:
         raise ValueError(
@@ -200,17 +239,17 @@ def condense_parquet(
             "rows would show it. Pass rate=0.01, for example; rate=1 reads everything."
         )
     else:
-        sample = ParquetSample.draw(path, rate=rate, groups=groups)
-    names = [target] if isinstance(target, str) else list(target)
+        sample = ParquetSample.draw(path, rate=rate, groups=groups, columns=columns)
     lost = [name for name in names if name not in sample.frame.columns]
     if lost:
         raise ValueError(f"The file has no column {lost}. Got {list(sample.frame.columns)}.")
     y = sample.frame[target] if isinstance(target, str) else sample.frame[names]
     patient = None if groups is None else sample.frame[groups]
-    X = sample.frame.drop(columns=[*names, *([] if groups is None else [groups])])
+    X = sample.frame.drop(columns=others)
     if condenser.epsilon is not None:
         # Whole numbers become floats where a gap occurs, and that must not show.
-        X = as_declared(X, declared_schema(condenser))
+        schema = declared_schema(condenser)
+        X, y = as_declared(X, schema), outcome_as_declared(y, schema.outcome)
     return sample.scaled_up(condenser.condense(X, y, groups=patient))
 
 
@@ -279,7 +318,7 @@ def _check_names(
 ) -> None:
     twice = sorted({name for name in names if schema.names.count(name) > 1})
     if twice:
-        raise SchemaError(f"Column names must be unique. Got twice in {part}: {twice}. Rename them.")
+        raise SchemaError(f"Column names must be unique. Got twice: {twice} in {part}. Rename.")
     lost = [name for name in names if name not in schema.names]
     if lost:
         raise SchemaError(f"{part} has no column {lost}. Got {_named(schema)}.")
@@ -313,7 +352,7 @@ def _pandas_facts(schema: "pa.Schema", names: set[str]) -> dict[bytes, bytes]:
     if noted is None:
         return {}
     facts = json.loads(noted)
-    columns = [column for column in facts["columns"] if column.get("field_name", column["name"]) in names]
+    columns = [c for c in facts["columns"] if c.get("field_name", c["name"]) in names]
     facts |= {"columns": columns, "index_columns": [], "column_indexes": []}
     return {b"pandas": json.dumps(facts).encode()}
 
