@@ -29,7 +29,7 @@ from skcondense.parquet import count_rows
 from skcondense.privacy import compose, epsilon_of
 from skcondense.report import plot_utility
 from skcondense.table import Container, infer_schema
-from skcondense.table.storage import as_declared, write_atomically
+from skcondense.table.storage import as_declared, outcome_as_declared, write_atomically
 from skcondense.tasks import TargetContainer, Task, resolve_task
 
 __all__ = ["main"]
@@ -99,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
         "--sample-rate",
         type=float,
         help="share of the patients (rows) of a Parquet file to read; by default all of a "
-        "million rows, some 50,000 rows of longer files; must be given there with --epsilon",
+        "million rows, some 50,000 rows of longer files; all rows of any file with --epsilon",
     )
     condense.add_argument("--epsilon", type=float, help="differential privacy; needs --schema")
     condense.add_argument("--delta", type=float, default=1e-5)
@@ -211,8 +211,6 @@ def _condense(args: argparse.Namespace) -> None:
             "COLUMN`, and replace what occurs by what is possible."
         )
     schema = TableSchema.load(args.schema) if args.schema else None
-    sample = _sample(args)
-    frame = _read(args.input) if sample is None else sample.frame
     outcome = _outcome_columns(args)
     listed = [name for name in outcome if schema is not None and name in schema.names]
     if listed:
@@ -220,6 +218,8 @@ def _condense(args: argparse.Namespace) -> None:
             f"The schema lists the outcome {listed} among the features. Remove it from the schema, "
             f"or write the schema anew with --exclude {' '.join(listed)}."
         )
+    sample = _sample(args, schema)
+    frame = _read(args.input) if sample is None else sample.frame
     groups = frame[_present(frame, [args.groups])[0]] if args.groups else None
     y = frame[_present(frame, outcome)]
     y = y if len(outcome) == 2 else y[outcome[0]]
@@ -227,9 +227,7 @@ def _condense(args: argparse.Namespace) -> None:
     if schema is not None:
         X = X[_present(X, list(schema.names))]
     if schema is not None and args.epsilon is not None:
-        X = as_declared(X, schema)
-        if isinstance(schema.outcome, ColumnSchema) and schema.outcome.is_number:
-            y = y.astype(float)
+        X, y = as_declared(X, schema), outcome_as_declared(y, schema.outcome)
     with ProgressBar() as progress:
         condenser = _condenser(args, X, y, schema, progress)
         condensed = condenser.condense(X, y, groups=groups)
@@ -242,27 +240,26 @@ def _condense(args: argparse.Namespace) -> None:
     print(f"Wrote {args.output}.")
 
 
-def _sample(args: argparse.Namespace) -> ParquetSample | None:
-    """A sample of a long Parquet file; None for a file that is read as a whole."""
+def _sample(args: argparse.Namespace, schema: TableSchema | None) -> ParquetSample | None:
+    """A sample of a Parquet file, which may be all of it; None for other files."""
     if not (args.input.is_dir() or args.input.suffix == ".parquet"):
         if args.sample_rate is not None:
             raise ValueError(f"--sample-rate needs a Parquet file or folder. Got {args.input}.")
         return None
     if not args.input.exists():
         raise FileNotFoundError(f"There is no file {args.input}.")
+    groups = [] if args.groups is None else [args.groups]
+    columns = None if schema is None else [*schema.names, *_outcome_columns(args), *groups]
+    if args.epsilon is not None:
+        # The number of rows is private: nothing, not even an error, may depend on it.
+        rate = 1.0 if args.sample_rate is None else args.sample_rate
+        return ParquetSample.draw(args.input, rate=rate, groups=args.groups, columns=columns)
     rate = args.sample_rate
     if rate is None and count_rows(args.input) <= LARGE_FILE:
-        if not args.input.is_dir():
-            return None
         rate = 1.0
-    if rate is None and args.epsilon is not None:
-        raise ValueError(
-            f"{args.input} has more than {LARGE_FILE:,} rows, of which a sample is condensed. With "
-            "--epsilon its rate must be declared, since one that follows from the number of rows "
-            "would show it: pass --sample-rate 0.01, for example. 1 reads everything."
-        )
-    seed = args.seed if args.epsilon is None else None
-    return ParquetSample.draw(args.input, rate=rate, groups=args.groups, random_state=seed)
+    return ParquetSample.draw(
+        args.input, rate=rate, groups=args.groups, columns=columns, random_state=args.seed
+    )
 
 
 def _condenser(args: argparse.Namespace, X: Any, y: Any, schema: Any, progress: Any) -> Any:
@@ -368,8 +365,8 @@ def _read(path: Path) -> Any:
     if not path.exists():
         raise FileNotFoundError(f"There is no file {path}.")
     try:
-        if path.suffix == ".parquet":
-            return pd.read_parquet(path)
+        if path.is_dir() or path.suffix == ".parquet":
+            return ParquetSample.draw(path, rate=1).frame
         return pd.read_csv(path)
     except pd.errors.EmptyDataError:
         raise ValueError(f"{path} is empty. Pass a table with a header and rows.") from None

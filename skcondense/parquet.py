@@ -1,6 +1,7 @@
 """Condense a Parquet file that does not fit into memory: a random sample of it is condensed."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,12 +11,12 @@ from numpy.typing import NDArray
 
 from skcondense.base import DatasetCondenser
 from skcondense.condensed_set import CondensedSet, RealRowMatches
-from skcondense.exceptions import missing_extra
+from skcondense.exceptions import SchemaError, missing_extra
 from skcondense.privacy.noise import noise_source
-from skcondense.private_fit import declared_schema
+from skcondense.private_fit import declared_schema, warn_of_large_delta
 from skcondense.private_table import EXACT, ROUNDED, matching
 from skcondense.table import Column, Container, TableEncoder, take_rows
-from skcondense.table.storage import as_declared
+from skcondense.table.storage import as_declared, outcome_as_declared
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -58,6 +59,7 @@ class ParquetSample:
         rate: float | None = None,
         n_rows: int = 50_000,
         groups: str | None = None,
+        columns: Sequence[str] | None = None,
         random_state: Any = None,
     ) -> "ParquetSample":
         """Read a file piece by piece and keep a random part.
@@ -73,6 +75,9 @@ class ParquetSample:
             Rows that the sample has on average, where no `rate` is given.
         groups : str, default=None
             Column with the patient of each row.
+        columns : sequence of str, default=None
+            Columns to read, `groups` among them; all when None. Others may differ among the files
+            of a folder.
         random_state : int, default=None
             Seed of the coins. With `epsilon` leave it unset: coins then come from the operating
             system.
@@ -80,6 +85,13 @@ class ParquetSample:
         Returns
         -------
         ParquetSample
+
+        Raises
+        ------
+        SchemaError
+            If the files lack a column, or those of a folder are not one table.
+        ValueError
+            If too few rows are in the sample.
         """
         path = Path(path)
         if rate is not None and not 0 < rate <= 1:
@@ -88,8 +100,18 @@ class ParquetSample:
         if rate is None:
             rate = min(1.0, n_rows / max(1, count_rows(path)))
         coins = _Coins(rate, noise_source() if random_state is None else _seeded(random_state))
-        kept = [piece.filter(coins.of(piece, groups)) for piece in _pieces(path)]
-        return cls(path, _as_frame(kept), rate, is_public)
+        schema = _common_schema(path, columns)
+        if groups is not None and groups not in schema.names:
+            raise SchemaError(f"The file has no column {groups!r}. Got {schema.names}.")
+        kept = [piece.filter(coins.of(piece, groups)) for piece in _pieces(path, schema)]
+        frame = _as_frame(kept, schema)
+        if frame.empty:
+            # With epsilon the size of the sample is private, so the message shows no number.
+            raise ValueError(
+                f"Too few rows of {path} are in the sample. Got rate={rate:.4g}. Raise it, or "
+                "check that the file is the right one."
+            )
+        return cls(path, frame, rate, is_public)
 
     def scaled_up(self, condensed: CondensedSet) -> CondensedSet:
         """What was condensed from the sample, as a condensed set of the file.
@@ -109,7 +131,13 @@ class ParquetSample:
         Raises
         ------
         ValueError
-            If the set is private, but the rate or the coins are not what privacy needs.
+            If the set is private, but the rate or the coins are not what privacy needs, or if it
+            was scaled up before.
+
+        Warns
+        -----
+        PrivacyLeakWarning
+            If delta is no smaller than one in the (noised) number of rows of the file.
         """
         if condensed.privacy is None:
             return self._counted(condensed)
@@ -119,19 +147,28 @@ class ParquetSample:
                 "private, and its coins must be secret. Got a sample drawn without rate=, or "
                 "with random_state=. Draw it with rate=0.01, for example, and no random_state."
             )
+        if condensed.privacy.sampling_rate != 1:
+            raise ValueError(
+                "The weights are those of a file already: sampling_rate="
+                f"{condensed.privacy.sampling_rate}. Scale up what was condensed from the sample."
+            )
+        weight = condensed.sample_weight / self.rate
+        # The fit has warned by the sample's size, but a delta is small or large beside the file's.
+        warn_of_large_delta(condensed.privacy.delta, float(weight.sum()), stacklevel=3)
         return replace(
             condensed,
-            sample_weight=condensed.sample_weight / self.rate,
+            sample_weight=weight,
             privacy=replace(condensed.privacy, sampling_rate=self.rate),
         )
 
     def _counted(self, condensed: CondensedSet) -> CondensedSet:
         total = condensed.sample_weight.sum()
         encoder, container = TableEncoder(condensed.schema), Container.of(condensed.X)
+        schema = _common_schema(self.path, container.names)
         first = np.unique(condensed.prototype, return_index=True)[1]
         exact, rounded = matching(
             encoder.encode(container.read(take_rows(condensed.X, first))),
-            (_codes(encoder, container, piece) for piece in _pieces(self.path)),
+            (_codes(encoder, container, piece) for piece in _pieces(self.path, schema)),
             (EXACT, ROUNDED),
         ).sum(axis=1)
         return replace(
@@ -155,7 +192,7 @@ def condense_parquet(
     ----------
     condenser : DatasetCondenser
         It is fitted to a random sample of the file: of ``subsample`` rows on average, or as
-        `rate` says.
+        `rate` says. If it has a schema, other columns are not read.
     path : str or Path
         A Parquet file, or a folder of some.
     target : str or tuple of (str, str)
@@ -184,10 +221,17 @@ def condense_parquet(
     >>> load_breast_cancer(as_frame=True).frame.to_parquet("big.parquet")  # doctest: +SKIP
     >>> condense_parquet(ClusterCondenser(20), "big.parquet", target="target")  # doctest: +SKIP
     """
+    names = [target] if isinstance(target, str) else list(target)
+    others = [*names, *([] if groups is None else [groups])]
+    columns = None if condenser.schema is None else [*condenser.schema.names, *others]
     if condenser.epsilon is None:
-        n_rows = condenser.subsample or count_rows(Path(path))
         sample = ParquetSample.draw(
-            path, rate=rate, n_rows=n_rows, groups=groups, random_state=condenser._draw_seed()
+            path,
+            rate=rate,
+            n_rows=condenser.subsample or count_rows(Path(path)),
+            groups=groups,
+            columns=columns,
+            random_state=condenser._draw_seed(),
         )
     elif rate is None:
         raise ValueError(
@@ -195,17 +239,17 @@ def condense_parquet(
             "rows would show it. Pass rate=0.01, for example; rate=1 reads everything."
         )
     else:
-        sample = ParquetSample.draw(path, rate=rate, groups=groups)
-    names = [target] if isinstance(target, str) else list(target)
+        sample = ParquetSample.draw(path, rate=rate, groups=groups, columns=columns)
     lost = [name for name in names if name not in sample.frame.columns]
     if lost:
         raise ValueError(f"The file has no column {lost}. Got {list(sample.frame.columns)}.")
     y = sample.frame[target] if isinstance(target, str) else sample.frame[names]
     patient = None if groups is None else sample.frame[groups]
-    X = sample.frame.drop(columns=[*names, *([] if groups is None else [groups])])
+    X = sample.frame.drop(columns=others)
     if condenser.epsilon is not None:
         # Whole numbers become floats where a gap occurs, and that must not show.
-        X = as_declared(X, declared_schema(condenser))
+        schema = declared_schema(condenser)
+        X, y = as_declared(X, schema), outcome_as_declared(y, schema.outcome)
     return sample.scaled_up(condenser.condense(X, y, groups=patient))
 
 
@@ -224,25 +268,116 @@ def _files(path: Path) -> Iterator[Any]:
         import pyarrow.parquet as pq
     except ImportError as error:
         raise missing_extra("Reading Parquet", "pyarrow", "parquet") from error
-    paths = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
-    if not paths:
-        raise FileNotFoundError(f"There is no Parquet file in {path}.")
-    for part in paths:
+    for part in _parts(path):
         # A buffer in place of whole column chunks: these may be as long as the file.
         yield pq.ParquetFile(part, buffer_size=1 << 20, pre_buffer=False)
 
 
-def _pieces(path: Path) -> "Iterator[pa.RecordBatch]":
+def _parts(path: Path) -> list[Path]:
+    parts = [path]
+    if path.is_dir():
+        found = path.rglob("*.parquet")
+        parts = sorted(p for p in found if p.is_file() and _is_data(p.relative_to(path)))
+    if not parts:
+        raise FileNotFoundError(f"There is no Parquet file in {path}.")
+    return parts
+
+
+def _is_data(part: Path) -> bool:
+    """Writers keep logs and unfinished files under names with a dot or an underscore in front."""
+    return not any(name.startswith((".", "_")) for name in part.parts)
+
+
+def _pieces(path: Path, schema: "pa.Schema") -> "Iterator[pa.RecordBatch]":
     for file in _files(path):
-        yield from file.iter_batches(PIECE, use_threads=False)
+        for piece in file.iter_batches(PIECE, columns=schema.names, use_threads=False):
+            yield _cast(piece, schema)
 
 
-def _as_frame(kept: "list[pa.RecordBatch]") -> Any:
+def _common_schema(path: Path, columns: Sequence[str] | None = None) -> "pa.Schema":
+    """What all parts can be read as: a gap in one may have made floats of its whole numbers."""
+    import pyarrow as pa
+
+    schemas = [file.schema_arrow for file in _files(path)]
+    names = list(columns or _named(schemas[0]))
+    for part, schema in zip(_parts(path), schemas, strict=True):
+        _check_names(part, schema, names, may_have_others=columns is not None)
+    types = {name: [schema.field(name).type for schema in schemas] for name in names}
+    common = pa.schema([(name, _common_type(name, types[name])) for name in names])
+    agreed = {name for name in names if len(set(types[name])) == 1}
+    return common.with_metadata(_pandas_facts(schemas[0], agreed))
+
+
+def _named(schema: "pa.Schema") -> list[str]:
+    """Columns without row numbers, which pandas writes as an index without a name."""
+    return [name for name in schema.names if not name.startswith("__index_level_")]
+
+
+def _check_names(
+    part: Path, schema: "pa.Schema", names: list[str], *, may_have_others: bool
+) -> None:
+    twice = sorted({name for name in names if schema.names.count(name) > 1})
+    if twice:
+        raise SchemaError(f"Column names must be unique. Got twice: {twice} in {part}. Rename.")
+    lost = [name for name in names if name not in schema.names]
+    if lost:
+        raise SchemaError(f"{part} has no column {lost}. Got {_named(schema)}.")
+    others = [name for name in _named(schema) if name not in names]
+    if others and not may_have_others:
+        raise SchemaError(
+            f"All files of a folder must have the same columns. Got {others} in {part}, but not "
+            "in the first one. Remove them, or declare a schema without them."
+        )
+
+
+def _common_type(name: str, types: "list[pa.DataType]") -> "pa.DataType":
+    import pyarrow as pa
+
+    if len(set(types)) == 1:
+        return types[0]
+    plain = [kind.value_type if pa.types.is_dictionary(kind) else kind for kind in types]
+    schemas = [pa.schema([(name, kind)]) for kind in plain]
+    try:
+        return pa.unify_schemas(schemas, promote_options="permissive").field(0).type
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        raise SchemaError(
+            f"Column {name!r} has types in the files of the folder that have none in common, such "
+            "as numbers and text. Write all files with one type."
+        ) from None
+
+
+def _pandas_facts(schema: "pa.Schema", names: set[str]) -> dict[bytes, bytes]:
+    """What pandas noted of its own dtypes, but for its index: its columns are columns here."""
+    noted = (schema.metadata or {}).get(b"pandas")
+    if noted is None:
+        return {}
+    facts = json.loads(noted)
+    columns = [c for c in facts["columns"] if c.get("field_name", c["name"]) in names]
+    facts |= {"columns": columns, "index_columns": [], "column_indexes": []}
+    return {b"pandas": json.dumps(facts).encode()}
+
+
+def _cast(piece: "pa.RecordBatch", schema: "pa.Schema") -> "pa.RecordBatch":
+    import pyarrow as pa
+
+    columns = []
+    for field in schema:
+        try:
+            columns.append(piece.column(field.name).cast(field.type))
+        except pa.ArrowInvalid:
+            # Arrow's own message quotes the cell.
+            raise SchemaError(
+                f"Column {field.name!r} has other types in other files of the folder, and cannot "
+                f"be read as {field.type} without loss. Write all files with one type."
+            ) from None
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _as_frame(kept: "list[pa.RecordBatch]", schema: "pa.Schema") -> Any:
     import pyarrow as pa
 
     # Pieces have dictionaries of their own, and a column needs one.
-    frame = pa.Table.from_batches(kept).unify_dictionaries().to_pandas()
-    return frame.reset_index(drop=True)
+    return pa.Table.from_batches(kept, schema).unify_dictionaries().to_pandas()
 
 
 class _Coins:
@@ -278,8 +413,6 @@ class _Coins:
 
 
 def _patients(piece: "pa.RecordBatch", groups: str) -> NDArray[Any]:
-    if groups not in piece.schema.names:
-        raise ValueError(f"The file has no column {groups!r}. Got {piece.schema.names}.")
     column = piece.column(groups)
     if column.null_count:
         raise ValueError(
@@ -293,7 +426,7 @@ def _codes(
     encoder: TableEncoder, container: Container, piece: "pa.RecordBatch"
 ) -> NDArray[np.floating[Any]]:
     """Encoded rows of a piece, without those that no row of the schema can equal."""
-    columns = container.read(piece.select(list(container.names)).to_pandas())
+    columns = container.read(piece.to_pandas())
     legal = np.ones(len(piece), dtype=bool)
     for column, cells in zip(encoder.schema, columns, strict=True):
         # The sample, from which a schema may be learned, need not show every category or gap.

@@ -25,7 +25,14 @@ from skcondense.tasks import TargetContainer
 if TYPE_CHECKING:
     from skcondense.base import DatasetCondenser
 
-__all__ = ["check_possible", "declared_schema", "fit_privately", "ledger_for", "replayed"]
+__all__ = [
+    "check_possible",
+    "declared_schema",
+    "fit_privately",
+    "ledger_for",
+    "replayed",
+    "warn_of_large_delta",
+]
 
 SCHEMA_NEEDED = (
     "With epsilon nothing may be learned from the table but through noise, so its columns and its "
@@ -71,13 +78,18 @@ def fit_privately(
     total = float(found.weight.sum())
     condenser._keep(found, facts, target, total)
     condenser.real_row_matches_ = None
-    if condenser.delta * total >= 1:
+    warn_of_large_delta(condenser.delta, total, stacklevel=5)
+
+
+def warn_of_large_delta(delta: float, total: float, stacklevel: int) -> None:
+    """Warn if delta allows to release one of `total` records as it is."""
+    if delta * total >= 1:
         warnings.warn(
-            f"delta={condenser.delta:.3g} is no smaller than one in the (noised) number of rows: a "
+            f"delta={delta:.3g} is no smaller than one in the (noised) number of rows: a "
             "release of one whole record would satisfy it. Set delta to a tenth of that at "
             "most.",
             PrivacyLeakWarning,
-            stacklevel=4,
+            stacklevel=stacklevel,
         )
 
 

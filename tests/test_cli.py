@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skcondense import CondensedSet
+from skcondense import ColumnSchema, CondensedSet, TableSchema
 from skcondense.cli import main
 
 
@@ -62,6 +62,20 @@ def test_parquet(method, table, tmp_path):
     args = ["--method", method, "--n-prototypes", 6, "--format", "parquet", "-o", out]
     assert run("condense", path, "--target", "ill", *args) == 0
     assert CondensedSet.load(out).n_prototypes == 6
+
+
+def test_with_epsilon_nothing_depends_on_the_number_of_rows(table, tmp_path, monkeypatch):
+    monkeypatch.setattr("skcondense.cli.LARGE_FILE", len(table))
+    path, schema, out = (tmp_path / name for name in ("t.parquet", "schema.json", "out"))
+    outcome = ColumnSchema(name="ill", kind="binary", categories=(0, 1))
+    age = ColumnSchema(name="age", kind="integer", bounds=(0, 120))
+    TableSchema((age,), outcome=outcome).save(schema)
+    private = ["--schema", schema, "--epsilon", 30, "--method", "cluster", "--n-prototypes", 4]
+    for rows in (table, pd.concat([table, table[:1]])):
+        rows.to_parquet(path)
+        args = ["condense", path, "--target", "ill", *private, "-o", out, "--force"]
+        assert run(*args) == 0
+        assert CondensedSet.load(out).privacy.sampling_rate == 1
 
 
 def test_survival(table, tmp_path):
