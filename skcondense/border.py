@@ -79,6 +79,7 @@ def read_private_table(
     else:
         schema = condenser.schema.for_container(container)
     schema.check(columns)
+    schema.check_pixels(container)
     if condenser.epsilon is None:
         schema = schema.restricted_to(container)
     else:

@@ -418,3 +418,14 @@ def test_estimate_cost(digits):
     assert "minutes" in str(cost)
     with pytest.raises(ValueError, match="public rows"):
         condenser.set_params(epsilon=1.0).estimate_cost(X, y)
+
+
+def test_a_checkpoint_is_of_one_table(tmp_path):
+    X, y = load_digits(n_class=2, return_X_y=True)
+    images = X.reshape(-1, 8, 8)
+    condenser = DistributionMatchingCondenser(
+        4, network=ConvNet(2), max_iter=1, random_state=0, checkpoint=tmp_path / "run.npz"
+    )
+    condenser.fit(images, y)
+    with pytest.raises(ValueError, match="other settings"):
+        condenser.fit(16 - images, y)

@@ -139,3 +139,28 @@ def test_impossible_requests_cost_nothing(changes):
     with pytest.raises(ValueError, match=r"n_prototypes|allocation"):
         condenser.fit(X, y)
     assert not ledger.spends
+
+
+@pytest.mark.parametrize("per_patient", [1, 2, 10])
+def test_mean_rows_are_right_whatever_the_number_of_rows_of_a_patient(per_patient):
+    rng = np.random.default_rng(0)
+    y = np.arange(600) % 2
+    images = np.clip(10 + 2 * y[:, None, None] + rng.normal(size=(600, 6, 6)), 0, 16)
+    schema = pixel_schema((6, 6))
+    condenser = DistributionMatchingCondenser(
+        4, network=ConvNet(4), max_iter=0, schema=schema, epsilon=50.0
+    )
+    found = condenser.condense(images, y, groups=np.arange(600) // (2 * per_patient))
+    assert found.X[found.y == 1].mean() == pytest.approx(12, abs=0.8)
+
+
+@pytest.mark.parametrize("params", [{"factor": 9}, {"init": np.zeros((3, 6, 6))}])
+def test_what_cannot_be_done_costs_nothing(params):
+    schema = pixel_schema((6, 6))
+    ledger = PrivacyLedger()
+    condenser = DistributionMatchingCondenser(
+        4, network=ConvNet(4), schema=schema, epsilon=5.0, ledger=ledger, **params
+    )
+    with pytest.raises(ValueError, match=r"leaves no pixel|The start must have 4 rows"):
+        condenser.fit(np.full((40, 6, 6), 8.0), np.arange(40) % 2)
+    assert not ledger.spends

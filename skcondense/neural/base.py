@@ -1,5 +1,6 @@
 """`NeuralCondenser`: what the condensers that match networks have in common."""
 
+import hashlib
 from abc import abstractmethod
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -40,9 +41,7 @@ __all__ = ["NeuralCondenser", "outcomes_of"]
 # Iterations from which a cost is estimated.
 N_TRIED = 4
 # Parameters that a resumed run may change: they decide how long it goes on and who watches.
-RESUMABLE = frozenset(
-    {"callback", "checkpoint", "device", "ledger", "max_iter", "max_time", "random_state"}
-)
+RESUMABLE = frozenset({"callback", "checkpoint", "device", "ledger", "max_iter", "max_time"})
 
 
 class NeuralCondenser(DatasetCondenser):
@@ -273,7 +272,8 @@ class NeuralCondenser(DatasetCondenser):
         synthetic = self._synthetic(codes, space, counts, outcomes_of(table, counts))
         generator = torch_generator(rng)
         matcher = self._matcher(problem, settings, generator)
-        loop = self._loop(synthetic, matcher, generator, validation)
+        checkpoint = self._checkpoint(synthetic, table)
+        loop = self._loop(synthetic, matcher, generator, checkpoint, validation)
         loop.run()
         labels = matcher.labels(synthetic)
         if self.labels == "teacher":
@@ -313,6 +313,11 @@ class NeuralCondenser(DatasetCondenser):
         if self.factor > 1 and len(input_shape) != 3:
             raise ValueError(
                 f"factor={self.factor} cuts images into tiles. Got a table. Leave factor=1."
+            )
+        if self.factor > min(input_shape[-2:], default=1) and self.factor > 1:
+            raise ValueError(
+                f"factor={self.factor} leaves no pixel of images of shape {input_shape[1:]}. "
+                "Choose a smaller one."
             )
         return int(self.factor)
 
@@ -359,6 +364,7 @@ class NeuralCondenser(DatasetCondenser):
         synthetic: SyntheticSet,
         matcher: Matcher,
         generator: torch.Generator,
+        checkpoint: Checkpoint | None = None,
         validation: Validation | None = None,
     ) -> MatchingLoop:
         return MatchingLoop(
@@ -370,16 +376,18 @@ class NeuralCondenser(DatasetCondenser):
             learning_rate=self.learning_rate,
             max_time=self.max_time,
             callback=self.callback,
-            checkpoint=self._checkpoint(synthetic),
+            checkpoint=checkpoint,
             validation=validation,
         )
 
-    def _checkpoint(self, synthetic: SyntheticSet) -> Checkpoint | None:
+    def _checkpoint(self, synthetic: SyntheticSet, table: PrivateTable) -> Checkpoint | None:
         if self.checkpoint is None:
             return None
         params = self.get_params(deep=False).items()
         same = {k: " ".join(repr(v).split()) for k, v in params if k not in RESUMABLE}
-        same["rows"] = str(tuple(synthetic.x.shape))
+        # A run must not go on with other rows: what it learned would pass for theirs.
+        same["start"] = _digest(synthetic.x.detach().cpu().numpy())
+        same["data"] = _digest(table.Z, table.strata, table.weight)
         return Checkpoint(self.checkpoint, {"method": type(self).__name__, **same})
 
     def _deliver(
@@ -407,6 +415,14 @@ class NeuralCondenser(DatasetCondenser):
         if labels is not None:
             return Prototypes(X, *table.task.deliver(labels, weight), facts)
         return Prototypes(X, np.arange(len(weight)), synthetic.repeated(synthetic.y), weight, facts)
+
+
+def _digest(*arrays: NDArray[Any]) -> str:
+    """A fingerprint of arrays."""
+    found = hashlib.sha256()
+    for array in arrays:
+        found.update(np.ascontiguousarray(array).tobytes())
+    return found.hexdigest()
 
 
 def _recipe(settings: NetworkSettings) -> dict[str, Any]:

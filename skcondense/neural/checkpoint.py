@@ -1,6 +1,8 @@
 """State of a long run on disk: one compressed file of arrays, replaced atomically, no pickle."""
 
 import json
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +73,7 @@ class Checkpoint:
                 arrays = {name: file[name] for name in file.files}
             facts = json.loads(arrays.pop(FACTS).tobytes())
             known = facts["format"]
-        except (KeyError, OSError, ValueError, EOFError) as error:
+        except (KeyError, OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise ValueError(
                 f"{self.path} is not a checkpoint, or damaged ({type(error).__name__}). Delete it, "
                 "or choose another path."

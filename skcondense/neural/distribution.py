@@ -265,25 +265,33 @@ class DistributionMatchingCondenser(NeuralCondenser):
         generator = torch_generator(rng)
         n_networks = N_RELEASED if self.n_networks == "auto" else self.n_networks
         networks = [settings.network(generator).requires_grad_(False) for _ in range(n_networks)]
-        # Once before anything is spent: what cannot be allocated must cost nothing.
-        allocate(
-            self.allocation,
-            self.n_prototypes,
-            OutcomeCounts.equal(facts).outcomes(self.n_prototypes),
-        )
+        # Once before anything is spent: what cannot be done must cost nothing.
+        width = facts.encoder.n_codes
+        trial = OutcomeCounts.equal(facts)
+        self._begin(trial, np.zeros((len(trial.sizes), width)), space, np.random.default_rng(0))
         counts = OutcomeCounts.ask(facts, oracle, SHARES["outcomes"])
-        made_up = counts.outcomes(self.n_prototypes)
-        allocated = allocate(self.allocation, self.n_prototypes, made_up)
         means = ask_means(counts, oracle, SHARES["means"])
         features = ask_features(counts, oracle, SHARES["features"], networks, space, compute)
-        tiles = self._tiles_per_side(space.shape) ** 2
-        strata = np.repeat(list(allocated), list(allocated.values())).repeat(tiles)
-        codes = self._private_start(facts, means[strata], rng)
-        synthetic = self._synthetic(codes, space, allocated, outcomes_of(made_up, allocated))
+        synthetic = self._begin(counts, means, space, rng)
         matcher = ReleasedFeatureMatcher(networks, compute.tensor(features))
         loop = self._loop(synthetic, matcher, generator)
         loop.run()
         return self._deliver(synthetic, counts.facts, counts.sizes, loop, settings)
+
+    def _begin(
+        self,
+        counts: OutcomeCounts,
+        means: NDArray[Any],
+        space: InputSpace,
+        rng: np.random.Generator,
+    ) -> SyntheticSet:
+        """The set before matching, from answers alone."""
+        made_up = counts.outcomes(self.n_prototypes)
+        allocated = allocate(self.allocation, self.n_prototypes, made_up)
+        tiles = self._tiles_per_side(space.shape) ** 2
+        strata = np.repeat(list(allocated), list(allocated.values())).repeat(tiles)
+        codes = self._private_start(counts.facts, means[strata], rng)
+        return self._synthetic(codes, space, allocated, outcomes_of(made_up, allocated))
 
     def _private_start(
         self, facts: PrivateTable, means: NDArray[Any], rng: np.random.Generator

@@ -126,25 +126,25 @@ class MatchingLoop:
             if self.optimizer == "adam"
             else torch.optim.SGD(self._learned, lr=rate, momentum=0.5)
         )
-        self._best: Any = None
+        self._best: list[Any] = []
         self._losses: list[float] = []
 
     def run(self) -> None:
         """Run until the iterations, the time or the patience are over."""
         self._resume()
         started = saved = time.monotonic()
-        while self.n_iter < self.max_iter:
+        while self.n_iter < self.max_iter and not self._is_patience_over():
             if self.max_time is not None and time.monotonic() - started > self.max_time:
                 break
             self._losses = []
             self.matcher.iterate(self.synthetic, self._step)
             self.n_iter += 1
             self.history.append(float(np.mean(self._losses)) if self._losses else math.nan)
-            is_over = self._validate()
+            self._validate()
             if self.checkpoint and time.monotonic() - saved > CHECKPOINT_EVERY:
                 self._save(self.checkpoint)
                 saved = time.monotonic()
-            if self._tell() or is_over:
+            if self._tell():
                 break
         if self.checkpoint:
             self._save(self.checkpoint)
@@ -163,19 +163,22 @@ class MatchingLoop:
             self.n_skipped += 1
         self._optimizer.zero_grad()
 
-    def _validate(self) -> bool:
-        """Score the set when it is due; whether the run should stop."""
+    def _validate(self) -> None:
+        """Score the set when it is due."""
         if self.validation is None or self.n_iter % self.validation.every:
-            return False
+            return
         self.scores.append(self.validation.score(self.synthetic))
-        best = int(np.argmax(self.scores))
-        if best == len(self.scores) - 1:
-            self._best = self.synthetic.x.detach().clone()
-        return len(self.scores) - 1 - best >= self.validation.patience
+        if int(np.argmax(self.scores)) == len(self.scores) - 1:
+            self._best = [p.detach().clone() for p in self._learned]
+
+    def _is_patience_over(self) -> bool:
+        if self.validation is None or not self.scores:
+            return False
+        return len(self.scores) - 1 - int(np.argmax(self.scores)) >= self.validation.patience
 
     def _keep_best(self) -> None:
-        if self._best is not None:
-            self.synthetic.x.data.copy_(self._best)
+        for parameter, best in zip(self._learned, self._best, strict=False):
+            parameter.data.copy_(best)
 
     def _tell(self) -> bool:
         if self.callback is None:
@@ -209,8 +212,7 @@ class MatchingLoop:
             "history": np.array(self.history),
             "scores": np.array(self.scores),
         }
-        if self._best is not None:
-            arrays["best"] = _array(self._best)
+        arrays |= {f"best/{i}": _array(p) for i, p in enumerate(self._best)}
         counts = {"n_iter": self.n_iter, "n_steps": self.n_steps, "n_skipped": self.n_skipped}
         checkpoint.save(arrays, counts)
 
@@ -226,8 +228,9 @@ class MatchingLoop:
         restore_generator(self.generator, arrays["generator"])
         self.history = arrays["history"].tolist()
         self.scores = arrays["scores"].tolist()
-        if "best" in arrays:
-            self._best = torch.from_numpy(arrays["best"]).to(self.synthetic.x)
+        best = _part(arrays, "best/")
+        if best:
+            self._best = [torch.from_numpy(best[str(i)]).to(p) for i, p in enumerate(self._learned)]
         self.n_iter, self.n_steps = counts["n_iter"], counts["n_steps"]
         self.n_skipped = counts["n_skipped"]
 

@@ -86,7 +86,14 @@ def ask_means(counts: OutcomeCounts, oracle: Oracle, share: float) -> Floats:
     encoder = counts.facts.encoder
     # No row is longer than the corner of the box that holds all codes.
     bound = float(np.linalg.norm(np.maximum(np.abs(encoder.lower), np.abs(encoder.upper))))
-    sums = _ask_by_stratum("means", share, bound, counts, oracle, lambda rows: rows.Z, False)
+
+    def padded(rows: PrivateTable) -> Floats:
+        # With one more code all rows are as long as the bound, so that clipping a patient with many
+        # rows makes of their sum what it makes of their count.
+        rest = np.sqrt(np.maximum(bound**2 - (rows.Z**2).sum(axis=1), 0.0))
+        return np.column_stack([rows.Z, rest])
+
+    sums = _ask_by_stratum("means", share, bound, counts, oracle, padded, False)[:, :-1]
     return np.clip(sums / counts.sizes[:, np.newaxis], encoder.lower, encoder.upper)
 
 

@@ -127,7 +127,9 @@ class Start:
 
 def _mean(start: Start, members: NDArray[np.intp], count: int) -> Matrix:
     table = start.table
-    if len(members) < GROUP_SIZE:
+    groups = table.groups
+    n_patients = len(members) if groups is None else len(np.unique(groups[members]))
+    if n_patients < GROUP_SIZE:
         # The mean of so few would be a patient's row.
         members = np.arange(len(table))
     mean = np.average(table.Z[members], axis=0, weights=table.weight[members])

@@ -336,6 +336,18 @@ class TableSchema:
         )
         return replace(self, columns=tuple(columns))
 
+    def check_pixels(self, container: Container) -> None:
+        """Refuse images of a dtype that cannot hold every pixel that the schema allows.
+
+        Raises
+        ------
+        SchemaError
+            Names the dtype and the bounds.
+        """
+        for column in self.columns:
+            if column.is_image:
+                _check_pixels(column, container.template.dtype)
+
     def check_container(self, container: Container) -> None:
         """Refuse a container that would show what is in its cells.
 
@@ -534,3 +546,15 @@ def _sorted_categories(name: str, present: NDArray[Any]) -> tuple[Any, ...]:
             "identifier or free text? Drop it, or declare its categories in a schema."
         )
     return tuple(sorted(categories, key=lambda c: (type(c).__name__, c)))
+
+
+def _check_pixels(column: ColumnSchema, dtype: np.dtype[Any]) -> None:
+    if dtype.kind not in "iu" or column.bounds is None:
+        return
+    limits = np.iinfo(dtype)
+    if column.bounds[0] < limits.min or column.bounds[1] > limits.max:
+        raise SchemaError(
+            f"Column {column.name!r}: pixels of dtype {dtype} cannot hold all values within "
+            f"{column.bounds!r}. Declare bounds within {limits.min} to {limits.max}, or convert "
+            "the images."
+        )
