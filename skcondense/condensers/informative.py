@@ -21,7 +21,13 @@ from skcondense.condensers.starts import Pool
 from skcondense.private_table import PrivateTable
 from skcondense.table import ColumnSchema
 
-__all__ = ["column_importance", "fewer_columns", "with_fewer_columns", "with_typical_values"]
+__all__ = [
+    "FEWEST",
+    "column_importance",
+    "fewer_columns",
+    "with_fewer_columns",
+    "with_typical_values",
+]
 
 Matrix = NDArray[Any]
 Floats = NDArray[np.float64]

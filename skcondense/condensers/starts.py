@@ -107,7 +107,7 @@ def make_pool(
 
 
 def without_real_rows(pool: Pool, table: PrivateTable, rng: np.random.Generator) -> Pool:
-    """Replace members that happen to equal a real row by members of other sets."""
+    """Replace members that happen to equal a real row by members of other sets, and drop them."""
     synthetic = synthetic_only(table, pool.Z)
     free = np.flatnonzero(synthetic)
     sets = pool.sets.copy()
@@ -118,7 +118,17 @@ def without_real_rows(pool: Pool, table: PrivateTable, rng: np.random.Generator)
             # A single set has no others to borrow from: it repeats its own synthetic members.
             others = members[synthetic[members]]
         members[real] = rng.choice(others, len(real), replace=len(others) < len(real))
-    return replace(pool, sets=sets)
+    # Exchanging draws from the whole pool.
+    kept = synthetic.copy()
+    kept[sets] = True
+    position = np.cumsum(kept) - 1
+    return replace(
+        pool,
+        Z=pool.Z[kept],
+        labels=pool.labels[kept],
+        weight=pool.weight[kept],
+        sets=position[sets],
+    )
 
 
 def _cluster_means(

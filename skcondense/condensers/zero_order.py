@@ -11,6 +11,7 @@ from skcondense.base import DatasetCondenser, Prototypes
 from skcondense.callbacks import Callback
 from skcondense.condensers.allocation import allocate
 from skcondense.condensers.informative import (
+    FEWEST,
     column_importance,
     fewer_columns,
     with_fewer_columns,
@@ -293,7 +294,7 @@ class ZeroOrderCondenser(DatasetCondenser):
         self, pool: Pool, teacher: Any, table: PrivateTable, rng: np.random.Generator
     ) -> list[Pool]:
         """The pool with all columns and, where columns may be left out, with fewer."""
-        if self._columns(table.task) == "all":
+        if self._columns(table.task) == "all" or len(pool.varying) < 2 * FEWEST:
             return [pool]
         levels = fewer_columns(column_importance(teacher.label, table, rng))
         return [pool, *(with_fewer_columns(pool, varying, table) for varying in levels[1:])]
