@@ -1,7 +1,6 @@
 """Candidates in parallel: joblib's backends change where the work is done, and nothing else."""
 
 import threading
-import warnings
 from contextlib import contextmanager, nullcontext
 
 import numpy as np
@@ -11,10 +10,9 @@ from joblib import parallel_config
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from threadpoolctl import threadpool_info
 
 from skcondense import ColumnSchema, SchemaVectorizer, TableSchema, ZeroOrderCondenser
-from skcondense._threads import single_threaded, without_warnings
+from skcondense._threads import _Together
 from skcondense.privacy import seeded_noise
 
 SCHEMA = TableSchema(
@@ -113,28 +111,32 @@ def test_backends_agree_with_epsilon(backend, privately_alone):
         assert condense_privately(2).equals(privately_alone)
 
 
-def test_threads_share_their_limits():
-    with single_threaded():
-        pass
-    before = [(pool["filepath"], pool["num_threads"]) for pool in threadpool_info()]
-    filters = list(warnings.filters)
+def test_threads_share_a_state_of_the_process():
+    # A state of its own, since threads of other tests may hold those of BLAS and of warnings.
+    changes = []
+
+    @contextmanager
+    def state():
+        changes.append("begins")
+        yield
+        changes.append("ends")
+
+    together = _Together(state)
     inside, done = threading.Barrier(2), threading.Event()
 
     def first_in_first_out():
-        with single_threaded(), without_warnings():
+        with together():
             inside.wait()
         done.set()
 
     thread = threading.Thread(target=first_in_first_out)
     thread.start()
-    with single_threaded(), without_warnings():
+    with together():
         inside.wait()
         done.wait()
         # What the other thread found when it began must not be back while this one works.
-        assert {
-            pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"
-        } == {1}
-        warnings.warn("nobody hears this", stacklevel=1)
+        assert changes == ["begins"]
     thread.join()
-    assert [(pool["filepath"], pool["num_threads"]) for pool in threadpool_info()] == before
-    assert warnings.filters == filters
+    assert changes == ["begins", "ends"]
+    with together():
+        assert changes[2:] == ["begins"]
