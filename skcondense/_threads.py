@@ -49,9 +49,10 @@ class _Together:
 
 
 @cache
-def _controller() -> ThreadpoolController:
-    # Finding the thread pools takes longer than a small fit, so each process does it once.
-    return ThreadpoolController()
+def _pools(user_api: str) -> ThreadpoolController:
+    # Finding the thread pools takes longer than a small fit, so each process does it once. Only
+    # those of one kind: a limit restores, when it ends, all pools that its controller knows.
+    return ThreadpoolController().select(user_api=user_api)
 
 
 @contextmanager
@@ -61,7 +62,7 @@ def _ignored() -> Iterator[None]:
         yield
 
 
-_one_blas_thread = _Together(lambda: _controller().limit(limits={"blas": 1}))
+_one_blas_thread = _Together(lambda: _pools("blas").limit(limits=1))
 _no_warnings = _Together(_ignored)
 
 
@@ -74,7 +75,7 @@ def single_threaded() -> Iterator[None]:
     with (
         parallel_config(backend="sequential"),
         # OpenMP's limit belongs to the thread that sets it.
-        _controller().limit(limits={"openmp": 1}),
+        _pools("openmp").limit(limits=1),
         _one_blas_thread(),
     ):
         yield
