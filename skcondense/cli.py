@@ -25,11 +25,12 @@ from skcondense import (
     ZeroOrderCondenser,
 )
 from skcondense.audit import default_estimators, train_and_test
-from skcondense.parquet import count_rows
 from skcondense.privacy import compose, epsilon_of
 from skcondense.report import plot_utility
 from skcondense.table import Container, infer_schema
-from skcondense.table.storage import as_declared, outcome_as_declared, write_atomically
+from skcondense.table.declared import as_declared, outcome_as_declared
+from skcondense.table.parquet_files import count_rows
+from skcondense.table.storage import write_atomically
 from skcondense.tasks import TargetContainer, Task, resolve_task
 
 __all__ = ["main"]

@@ -1,7 +1,6 @@
 """Condense a Parquet file that does not fit into memory: a random sample of it is condensed."""
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,20 +10,18 @@ from numpy.typing import NDArray
 
 from skcondense.base import DatasetCondenser
 from skcondense.condensed_set import CondensedSet, RealRowMatches
-from skcondense.exceptions import SchemaError, missing_extra
+from skcondense.exceptions import SchemaError
 from skcondense.privacy.noise import noise_source
 from skcondense.private_fit import declared_schema, warn_of_large_delta
 from skcondense.private_table import EXACT, ROUNDED, matching
 from skcondense.table import Column, Container, TableEncoder, take_rows
-from skcondense.table.storage import as_declared, outcome_as_declared
+from skcondense.table.declared import as_declared, outcome_as_declared
+from skcondense.table.parquet_files import as_frame, common_schema, count_rows, read_pieces
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["ParquetSample", "condense_parquet", "count_rows"]
-
-# Rows that are read at a time.
-PIECE = 50_000
+__all__ = ["ParquetSample", "condense_parquet"]
 
 
 @dataclass(frozen=True)
@@ -100,11 +97,11 @@ class ParquetSample:
         if rate is None:
             rate = min(1.0, n_rows / max(1, count_rows(path)))
         coins = _Coins(rate, noise_source() if random_state is None else _seeded(random_state))
-        schema = _common_schema(path, columns)
+        schema = common_schema(path, columns)
         if groups is not None and groups not in schema.names:
             raise SchemaError(f"The file has no column {groups!r}. Got {schema.names}.")
-        kept = [piece.filter(coins.of(piece, groups)) for piece in _pieces(path, schema)]
-        frame = _as_frame(kept, schema)
+        kept = [piece.filter(coins.of(piece, groups)) for piece in read_pieces(path, schema)]
+        frame = as_frame(kept, schema)
         if frame.empty:
             # With epsilon the size of the sample is private, so the message shows no number.
             raise ValueError(
@@ -164,11 +161,11 @@ class ParquetSample:
     def _counted(self, condensed: CondensedSet) -> CondensedSet:
         total = condensed.sample_weight.sum()
         encoder, container = TableEncoder(condensed.schema), Container.of(condensed.X)
-        schema = _common_schema(self.path, container.names)
+        schema = common_schema(self.path, container.names)
         first = np.unique(condensed.prototype, return_index=True)[1]
         exact, rounded = matching(
             encoder.encode(container.read(take_rows(condensed.X, first))),
-            (_codes(encoder, container, piece) for piece in _pieces(self.path, schema)),
+            (_codes(encoder, container, piece) for piece in read_pieces(self.path, schema)),
             (EXACT, ROUNDED),
         ).sum(axis=1)
         return replace(
@@ -256,128 +253,6 @@ def condense_parquet(
 def _seeded(seed: int) -> np.random.Generator:
     # A child of the seed: a fit with the same one must not draw the same numbers again.
     return np.random.default_rng(np.random.SeedSequence(seed).spawn(1)[0])
-
-
-def count_rows(path: Path) -> int:
-    """Number of rows, as the files' footers say."""
-    return sum(file.metadata.num_rows for file in _files(path))
-
-
-def _files(path: Path) -> Iterator[Any]:
-    try:
-        import pyarrow.parquet as pq
-    except ImportError as error:
-        raise missing_extra("Reading Parquet", "pyarrow", "parquet") from error
-    for part in _parts(path):
-        # A buffer in place of whole column chunks: these may be as long as the file.
-        yield pq.ParquetFile(part, buffer_size=1 << 20, pre_buffer=False)
-
-
-def _parts(path: Path) -> list[Path]:
-    parts = [path]
-    if path.is_dir():
-        found = path.rglob("*.parquet")
-        parts = sorted(p for p in found if p.is_file() and _is_data(p.relative_to(path)))
-    if not parts:
-        raise FileNotFoundError(f"There is no Parquet file in {path}.")
-    return parts
-
-
-def _is_data(part: Path) -> bool:
-    """Writers keep logs and unfinished files under names with a dot or an underscore in front."""
-    return not any(name.startswith((".", "_")) for name in part.parts)
-
-
-def _pieces(path: Path, schema: "pa.Schema") -> "Iterator[pa.RecordBatch]":
-    for file in _files(path):
-        for piece in file.iter_batches(PIECE, columns=schema.names, use_threads=False):
-            yield _cast(piece, schema)
-
-
-def _common_schema(path: Path, columns: Sequence[str] | None = None) -> "pa.Schema":
-    """What all parts can be read as: a gap in one may have made floats of its whole numbers."""
-    import pyarrow as pa
-
-    schemas = [file.schema_arrow for file in _files(path)]
-    names = list(columns or _named(schemas[0]))
-    for part, schema in zip(_parts(path), schemas, strict=True):
-        _check_names(part, schema, names, may_have_others=columns is not None)
-    types = {name: [schema.field(name).type for schema in schemas] for name in names}
-    common = pa.schema([(name, _common_type(name, types[name])) for name in names])
-    agreed = {name for name in names if len(set(types[name])) == 1}
-    return common.with_metadata(_pandas_facts(schemas[0], agreed))
-
-
-def _named(schema: "pa.Schema") -> list[str]:
-    """Columns without row numbers, which pandas writes as an index without a name."""
-    return [name for name in schema.names if not name.startswith("__index_level_")]
-
-
-def _check_names(
-    part: Path, schema: "pa.Schema", names: list[str], *, may_have_others: bool
-) -> None:
-    twice = sorted({name for name in names if schema.names.count(name) > 1})
-    if twice:
-        raise SchemaError(f"Column names must be unique. Got twice: {twice} in {part}. Rename.")
-    lost = [name for name in names if name not in schema.names]
-    if lost:
-        raise SchemaError(f"{part} has no column {lost}. Got {_named(schema)}.")
-    others = [name for name in _named(schema) if name not in names]
-    if others and not may_have_others:
-        raise SchemaError(
-            f"All files of a folder must have the same columns. Got {others} in {part}, but not "
-            "in the first one. Remove them, or declare a schema without them."
-        )
-
-
-def _common_type(name: str, types: "list[pa.DataType]") -> "pa.DataType":
-    import pyarrow as pa
-
-    if len(set(types)) == 1:
-        return types[0]
-    plain = [kind.value_type if pa.types.is_dictionary(kind) else kind for kind in types]
-    schemas = [pa.schema([(name, kind)]) for kind in plain]
-    try:
-        return pa.unify_schemas(schemas, promote_options="permissive").field(0).type
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
-        raise SchemaError(
-            f"Column {name!r} has types in the files of the folder that have none in common, such "
-            "as numbers and text. Write all files with one type."
-        ) from None
-
-
-def _pandas_facts(schema: "pa.Schema", names: set[str]) -> dict[bytes, bytes]:
-    """What pandas noted of its own dtypes, but for its index: its columns are columns here."""
-    noted = (schema.metadata or {}).get(b"pandas")
-    if noted is None:
-        return {}
-    facts = json.loads(noted)
-    columns = [c for c in facts["columns"] if c.get("field_name", c["name"]) in names]
-    facts |= {"columns": columns, "index_columns": [], "column_indexes": []}
-    return {b"pandas": json.dumps(facts).encode()}
-
-
-def _cast(piece: "pa.RecordBatch", schema: "pa.Schema") -> "pa.RecordBatch":
-    import pyarrow as pa
-
-    columns = []
-    for field in schema:
-        try:
-            columns.append(piece.column(field.name).cast(field.type))
-        except pa.ArrowInvalid:
-            # Arrow's own message quotes the cell.
-            raise SchemaError(
-                f"Column {field.name!r} has other types in other files of the folder, and cannot "
-                f"be read as {field.type} without loss. Write all files with one type."
-            ) from None
-    return pa.RecordBatch.from_arrays(columns, schema=schema)
-
-
-def _as_frame(kept: "list[pa.RecordBatch]", schema: "pa.Schema") -> Any:
-    import pyarrow as pa
-
-    # Pieces have dictionaries of their own, and a column needs one.
-    return pa.Table.from_batches(kept, schema).unify_dictionaries().to_pandas()
 
 
 class _Coins:

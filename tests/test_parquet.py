@@ -16,12 +16,12 @@ from skcondense import (
     RandomCondenser,
     TableSchema,
     condense_parquet,
-    parquet,
 )
 from skcondense.cli import main
 from skcondense.exceptions import PrivacyLeakWarning, SchemaError
 from skcondense.privacy import seeded_noise
 from skcondense.private_table import matching
+from skcondense.table import parquet_files
 
 pytest.importorskip("pyarrow")
 
@@ -38,7 +38,7 @@ SCHEMA = TableSchema(
 
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch):
-    monkeypatch.setattr(parquet, "PIECE", 300)
+    monkeypatch.setattr(parquet_files, "PIECE", 300)
 
 
 @pytest.fixture(scope="module")
