@@ -1,6 +1,7 @@
 """Tables: what columns may hold, and rows as bounded float matrices."""
 
 from skcondense.table.bins import TableBins
+from skcondense.table.columns import ColumnSchema, SurvivalSchema
 from skcondense.table.encoder import TableEncoder
 from skcondense.table.frames import (
     Column,
@@ -11,8 +12,6 @@ from skcondense.table.frames import (
     take_rows,
 )
 from skcondense.table.schema import (
-    ColumnSchema,
-    SurvivalSchema,
     TableSchema,
     clip_to_bounds,
     infer_schema,

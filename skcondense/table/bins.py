@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skcondense.exceptions import SchemaError
+from skcondense.table.columns import ColumnSchema
 from skcondense.table.encoder import MISSING, TableEncoder
-from skcondense.table.schema import ColumnSchema
 
 __all__ = ["TableBins"]
 

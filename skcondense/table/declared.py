@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from skcondense.table.schema import ColumnSchema, SurvivalSchema, TableSchema
+from skcondense.table.columns import ColumnSchema, SurvivalSchema
+from skcondense.table.schema import TableSchema
 
 __all__ = ["as_declared", "outcome_as_declared"]
 

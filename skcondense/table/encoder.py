@@ -26,8 +26,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skcondense.table.columns import ColumnSchema
 from skcondense.table.frames import Column
-from skcondense.table.schema import ColumnSchema, TableSchema
+from skcondense.table.schema import TableSchema
 
 __all__ = ["TableEncoder"]
 

@@ -5,187 +5,25 @@ geometry in which rows are condensed and the set of values that may ever leave.
 """
 
 import json
-import math
 import warnings
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import narwhals.stable.v2 as nw
 import numpy as np
-from numpy.typing import NDArray
 
 from skcondense.exceptions import PrivacyLeakWarning, SchemaError
+from skcondense.table.columns import ColumnSchema, SurvivalSchema
 from skcondense.table.frames import Column, Container, check_table, is_frame, is_images
+from skcondense.table.inference import infer_column
 
 __all__ = [
-    "ColumnSchema",
-    "Kind",
-    "SurvivalSchema",
     "TableSchema",
     "clip_to_bounds",
     "infer_schema",
 ]
-
-Kind = Literal["numeric", "integer", "binary", "ordinal", "categorical", "image"]
-
-# The share of values on each side that counts as unusual when a typical range is learned.
-TAIL = 0.05
-
-
-@dataclass(frozen=True, kw_only=True)
-class ColumnSchema:
-    """One column: its kind and the values it may hold.
-
-    Parameters
-    ----------
-    name : str
-        Name of the column.
-    kind : {"numeric", "integer", "binary", "ordinal", "categorical", "image"}
-        What the values are.
-    bounds : tuple of (float, float), default=None
-        Smallest and largest value; for numeric and integer columns, in the column's unit; for
-        images, of a pixel.
-    typical : tuple of (float, float), default=None
-        Range in which most values fall, for example a laboratory's reference range. It gets four
-        fifths of the encoded axis, so that a few extreme values do not squeeze all others.
-    categories : tuple, default=None
-        Every value of a binary, ordinal (in order) or categorical column.
-    unit : str, default=None
-        Unit of measurement, for people.
-    missing : bool, default=False
-        Whether cells may be empty.
-    shape : tuple of int, default=None
-        Height and width of an image in pixels, and its channels where the array has an axis for
-        them.
-
-    Raises
-    ------
-    SchemaError
-        If the parts contradict each other.
-    """
-
-    name: str
-    kind: Kind
-    bounds: tuple[float, float] | None = None
-    typical: tuple[float, float] | None = None
-    categories: tuple[Any, ...] | None = None
-    unit: str | None = None
-    missing: bool = False
-    shape: tuple[int, ...] | None = None
-
-    def __post_init__(self) -> None:
-        if self.kind not in get_args(Kind):
-            raise SchemaError(
-                f"Column {self.name!r}: kind must be one of {list(get_args(Kind))}. "
-                f"Got {self.kind!r}."
-            )
-        for field in ("bounds", "typical", "categories", "shape"):
-            if getattr(self, field) is not None:
-                object.__setattr__(self, field, tuple(getattr(self, field)))
-        self._check_shape()
-        if self.is_number or self.is_image:
-            self._check_bounds()
-        else:
-            self._check_categories()
-
-    @property
-    def is_number(self) -> bool:
-        """Whether a cell is a number, described by bounds rather than by categories."""
-        return self.kind in ("numeric", "integer")
-
-    @property
-    def is_image(self) -> bool:
-        """Whether a cell is an image."""
-        return self.kind == "image"
-
-    def _check_shape(self) -> None:
-        if not self.is_image:
-            if self.shape is not None:
-                raise SchemaError(f"Column {self.name!r}: only images have a shape.")
-            return
-        if self.shape is None or len(self.shape) not in (2, 3) or min(self.shape) < 1:
-            raise SchemaError(
-                f"Column {self.name!r}: an image needs shape=(height, width) or (height, width, "
-                f"channels). Got {self.shape!r}."
-            )
-        if self.missing or self.typical is not None:
-            raise SchemaError(
-                f"Column {self.name!r}: images have neither gaps nor a typical range. Leave out "
-                "missing and typical."
-            )
-
-    def _check_bounds(self) -> None:
-        if self.categories is not None:
-            raise SchemaError(f"Column {self.name!r}: {self.kind} columns have no categories.")
-        if self.bounds is None or len(self.bounds) != 2:
-            raise SchemaError(
-                f"Column {self.name!r}: a {self.kind} column needs bounds=(low, high). "
-                f"Got {self.bounds!r}."
-            )
-        low, high = self.bounds
-        if not (np.isfinite(high - low) and low <= high):
-            raise SchemaError(
-                f"Column {self.name!r}: bounds must be finite, in order, and less than 1.8e308 "
-                f"apart. Got {self.bounds!r}."
-            )
-        if self.typical is not None and not low <= self.typical[0] <= self.typical[1] <= high:
-            raise SchemaError(
-                f"Column {self.name!r}: the typical range must lie inside the bounds "
-                f"{self.bounds!r}. Got {self.typical!r}."
-            )
-
-    def _check_categories(self) -> None:
-        if self.bounds is not None or self.typical is not None:
-            raise SchemaError(
-                f"Column {self.name!r}: {self.kind} columns have categories, not bounds."
-            )
-        if not self.categories:
-            raise SchemaError(f"Column {self.name!r}: list its categories. Got none.")
-        if len(set(self.categories)) < len(self.categories):
-            raise SchemaError(f"Column {self.name!r}: categories must be unique.")
-        if self.kind == "binary" and len(self.categories) != 2:
-            raise SchemaError(
-                f"Column {self.name!r}: a binary column has two categories. "
-                f"Got {len(self.categories)}."
-            )
-
-
-@dataclass(frozen=True, kw_only=True)
-class SurvivalSchema:
-    """A right-censored outcome: its two columns and the grid on which time is told apart.
-
-    Parameters
-    ----------
-    grid : tuple of float
-        Ends of the time bands, positive and increasing, in the unit of the time column. The last
-        one is the horizon: what happens later counts as censored there.
-    event : str, default="event"
-        Name of the event column.
-    time : str, default="time"
-        Name of the time column.
-    unit : str, default=None
-        Unit of time, for people.
-
-    Raises
-    ------
-    SchemaError
-        If the grid is not increasing.
-    """
-
-    grid: tuple[float, ...]
-    event: str = "event"
-    time: str = "time"
-    unit: str | None = None
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "grid", tuple(float(end) for end in self.grid))
-        ends = np.array((0.0, *self.grid))
-        if len(ends) < 2 or not np.isfinite(ends).all() or (np.diff(ends) <= 0).any():
-            raise SchemaError(
-                f"The time grid must hold increasing positive numbers. Got {list(self.grid)}."
-            )
 
 
 @dataclass(frozen=True)
@@ -473,79 +311,7 @@ def _check_images(column: ColumnSchema, cells: Column) -> None:
 def infer_schema(container: Container, columns: list[Column]) -> TableSchema:
     """Describe columns by their own values. Not private: for use without `epsilon` only."""
     pairs = zip(container.names, columns, strict=True)
-    return TableSchema(tuple(_infer_column(name, column) for name, column in pairs))
-
-
-def _infer_column(name: str, column: Column) -> ColumnSchema:
-    if column.values.ndim > 1:
-        return _infer_images(name, column.values)
-    missing = bool(column.missing.any())
-    present = column.values[~column.missing]
-    if not len(present):
-        raise SchemaError(
-            f"Column {name!r} is empty: every value is missing. Drop it, or declare a schema."
-        )
-    if column.is_ordinal:
-        return ColumnSchema(name=name, kind="ordinal", categories=column.ordered, missing=missing)
-    if present.dtype.kind != "f":
-        categories = column.ordered or _sorted_categories(name, present)
-        kind: Kind = "binary" if len(categories) == 2 else "categorical"
-        return ColumnSchema(name=name, kind=kind, categories=categories, missing=missing)
-    return _infer_numbers(name, present, missing)
-
-
-def _infer_images(name: str, images: NDArray[Any]) -> ColumnSchema:
-    """Bounds from the dtype where it has a convention, so that they say nothing of the pixels."""
-    if images.dtype.kind in "biu":
-        bounds = (0.0, 1.0) if images.dtype.kind == "b" else _range_of_dtype(images)
-    else:
-        low, high = float(images.min()), float(images.max())
-        bounds = (0.0, 1.0) if low >= 0 and high <= 1 else (low, high)
-    return ColumnSchema(name=name, kind="image", bounds=bounds, shape=images.shape[1:])
-
-
-def _range_of_dtype(images: NDArray[Any]) -> tuple[float, float]:
-    """All of uint8; wider types (12-bit scans in 16-bit arrays) are used in part only."""
-    if images.dtype == np.uint8:
-        return 0.0, 255.0
-    return float(images.min()), float(images.max())
-
-
-def _infer_numbers(name: str, present: NDArray[np.float64], missing: bool) -> ColumnSchema:
-    if np.isinf(present).any():
-        raise SchemaError(
-            f"Column {name!r} contains infinity (inf). Replace it by a missing value or by the "
-            "largest possible number."
-        )
-    integral = bool((present == np.round(present)).all())
-    low, high = float(present.min()), float(present.max())
-    # ColumnSchema would refuse them too, but show the bounds, which are cells here.
-    if not math.isfinite(high - low):
-        raise SchemaError(
-            f"Column {name!r} spans more than a 64-bit float can hold (1.8e308). Rescale it."
-        )
-    if integral and low < high and ((present == low) | (present == high)).all():
-        categories = (int(low), int(high))
-        return ColumnSchema(name=name, kind="binary", categories=categories, missing=missing)
-    typical = np.quantile(present, [TAIL, 1 - TAIL])
-    return ColumnSchema(
-        name=name,
-        kind="integer" if integral else "numeric",
-        bounds=(low, high),
-        typical=(float(typical[0]), float(typical[1])),
-        missing=missing,
-    )
-
-
-def _sorted_categories(name: str, present: NDArray[Any]) -> tuple[Any, ...]:
-    categories = set(present.tolist())
-    # Categories are published verbatim, so a column of names or notes must never become one.
-    if len(categories) > 20 and len(categories) > len(present) / 2:
-        raise SchemaError(
-            f"Column {name!r} holds {len(categories)} different texts in {len(present)} rows: an "
-            "identifier or free text? Drop it, or declare its categories in a schema."
-        )
-    return tuple(sorted(categories, key=lambda c: (type(c).__name__, c)))
+    return TableSchema(tuple(infer_column(name, column) for name, column in pairs))
 
 
 def _check_pixels(column: ColumnSchema, dtype: np.dtype[Any]) -> None:

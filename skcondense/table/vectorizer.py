@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import validate_data
 
+from skcondense.table.columns import ColumnSchema
 from skcondense.table.encoder import TableEncoder
 from skcondense.table.frames import Column, Container, check_table, take_rows
-from skcondense.table.schema import ColumnSchema, TableSchema
+from skcondense.table.schema import TableSchema
 
 __all__ = ["SchemaVectorizer", "encode_once", "take_encoded"]
 
