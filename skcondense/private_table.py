@@ -107,11 +107,15 @@ class PrivateTable:
 
     def one_row_per_patient(self, rng: np.random.Generator) -> "PrivateTable":
         """One random row of each patient, so that the mean of a few rows mixes patients."""
+        return self if self.groups is None else self.take(self.row_of_each_patient(rng))
+
+    def row_of_each_patient(self, rng: np.random.Generator) -> NDArray[np.intp]:
+        """Position of one random row of each patient; all, where no groups are given."""
         if self.groups is None:
-            return self
+            return np.arange(len(self))
         order = rng.permutation(len(self))
         _, first = np.unique(self.groups[order], return_index=True)
-        return self.take(np.sort(order[first]))
+        return np.sort(order[first])
 
     def decode(self, Z: NDArray[Any]) -> Any:
         """Rows in the container that came in, from codes."""

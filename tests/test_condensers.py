@@ -6,6 +6,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.tree import DecisionTreeClassifier
 
@@ -206,8 +207,8 @@ def test_many_prototypes_of_few_rows(init, n_prototypes):
 @pytest.mark.parametrize("part", ["features", "labels", "weights"])
 def test_only_the_chosen_part_moves(part):
     def parts(**params):
-        condenser = zero_order(LINEAR, columns="all", **params)
-        found = condenser.condense(X, Y)
+        # The linear teacher's labels are best for a linear model already.
+        found = zero_order(GaussianNB(), columns="all", **params).condense(X, Y)
         first = np.unique(found.prototype, return_index=True)[1]
         mass = np.bincount(found.prototype, found.sample_weight)
         share = np.bincount(found.prototype, found.sample_weight * found.y) / mass

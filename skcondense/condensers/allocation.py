@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from skcondense.private_table import PrivateTable
 from skcondense.tasks import ClassificationTask
 
-__all__ = ["allocate"]
+__all__ = ["allocate", "blocks_of"]
 
 
 def allocate(
@@ -75,6 +75,27 @@ def _share_out(total: int, share: NDArray[np.float64], room: NDArray[np.intp]) -
         gap = np.where(counts < room, target - counts, -np.inf)
         counts[gap.argmax()] += 1
     return counts
+
+
+def blocks_of(
+    allocation: Any, n_prototypes: int, table: PrivateTable
+) -> list[tuple[NDArray[np.intp], int]]:
+    """Parts of the rows, and how many prototypes each gets.
+
+    Parameters
+    ----------
+    allocation, n_prototypes, table
+        As for `allocate`.
+
+    Returns
+    -------
+    list of (ndarray of shape (n_rows_of_part,), int)
+        Strata; or all rows, with "proportional": then the rows themselves see to the shares.
+    """
+    counts = allocate(allocation, n_prototypes, table)
+    if isinstance(allocation, str) and allocation == "proportional":
+        return [(np.arange(len(table)), n_prototypes)]
+    return [(np.flatnonzero(table.strata == k), count) for k, count in counts.items()]
 
 
 def _declared(

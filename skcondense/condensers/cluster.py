@@ -137,7 +137,7 @@ class ClusterCondenser(DatasetCondenser):
         table = table.one_row_per_patient(rng)
         if self.labels == "hard":
             return self._hard(table, self._cells_within_strata(table, rng))
-        check_room_for_cells(table, self.n_prototypes)
+        check_room_for_cells(len(table), self.n_prototypes)
         opinion, geometry = None, table.Z
         if self.labels == "teacher":
             teacher = FoldTeacher.of(table, self.teacher, rng)

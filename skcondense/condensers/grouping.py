@@ -35,7 +35,7 @@ GROUP_SIZE = 3
 OPINION = 2.0
 
 
-def check_room_for_cells(table: PrivateTable, n_cells: int) -> None:
+def check_room_for_cells(n_rows: int, n_cells: int) -> None:
     """Refuse cells so small that their mean is a patient's row.
 
     Raises
@@ -43,11 +43,11 @@ def check_room_for_cells(table: PrivateTable, n_cells: int) -> None:
     ValueError
         If there are fewer than three rows for each cell.
     """
-    if len(table) < GROUP_SIZE * n_cells:
+    if n_rows < GROUP_SIZE * n_cells:
         raise ValueError(
             f"n_prototypes={n_cells} needs {GROUP_SIZE} rows (patients, where groups are given) "
             f"for each cell, or a prototype would be a patient's row. Got n_samples = "
-            f"{len(table)}. Ask for {len(table) // GROUP_SIZE} at most."
+            f"{n_rows}. Ask for {n_rows // GROUP_SIZE} at most."
         )
 
 

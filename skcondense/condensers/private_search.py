@@ -11,8 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from skcondense.condensers.allocation import allocate
-from skcondense.condensers.grouping import cluster, medoids_of, with_opinion
 from skcondense.condensers.objective import Candidate
 from skcondense.condensers.private_teacher import PrivateTeacher
 from skcondense.condensers.search import ZeroOrderSearch
@@ -28,7 +26,7 @@ from skcondense.tasks import Loss, Rows, fit_weighted
 if TYPE_CHECKING:
     from skcondense.condensers.zero_order import ZeroOrderCondenser
 
-__all__ = ["PrivateZeroOrderSearch", "proxy_pool", "soft_proxy", "try_black_boxes"]
+__all__ = ["PrivateZeroOrderSearch", "soft_proxy", "try_black_boxes"]
 
 Vector = NDArray[np.float64]
 
@@ -36,8 +34,6 @@ Vector = NDArray[np.float64]
 N_SCORED = 8000
 # The teacher's labels, sharper and softer: logits are multiplied by these.
 SHARPNESS = (1.0, 0.8, 1.25, 1.5)
-# A candidate set is made of this part of the proxy, or of so many rows per prototype.
-PARTS_OF_PROXY, ROWS_PER_CELL = 2, 5
 # Share of the proxy's rows whose contrasts the clip norm leaves alone.
 UNCLIPPED = 0.75
 
@@ -95,56 +91,6 @@ def try_black_boxes(
             ) from error
 
 
-def proxy_pool(
-    teacher: PrivateTeacher,
-    allocation: Any,
-    n_prototypes: int,
-    n_sets: int,
-    rng: np.random.Generator,
-) -> Pool:
-    """Candidate sets of proxy rows: one of each k-means cell of a part of the proxy.
-
-    Parameters
-    ----------
-    teacher : PrivateTeacher
-        Gives the rows and their labels.
-    allocation : {"balanced", "proportional"} or mapping
-        Cells lie within strata, except with "proportional": then the proxy's own shares decide.
-    n_prototypes : int
-        Members of a set.
-    n_sets : int
-        Number of sets.
-    rng : Generator
-        Source of randomness.
-
-    Returns
-    -------
-    Pool
-        Each row has the weight of its cell. Cells are of rows that are alike and of which the
-        teacher says alike.
-    """
-    proxy = teacher.proxy
-    labels = teacher.label(proxy.Z)
-    geometry = with_opinion(proxy.Z, proxy.task.to_free(labels))
-    blocks = [(np.arange(len(proxy)), n_prototypes)]
-    if allocation != "proportional":
-        counts = allocate(allocation, n_prototypes, proxy)
-        blocks = [(np.flatnonzero(proxy.strata == k), count) for k, count in counts.items()]
-    members, weight = [], []
-    for _ in range(n_sets):
-        for rows, count in blocks:
-            # Another part of the rows makes another set.
-            size = max(len(rows) // PARTS_OF_PROXY, min(ROWS_PER_CELL * count, len(rows)))
-            part = rng.choice(rows, size, replace=False)
-            cell = cluster(geometry[part], count, rng)
-            members.append(part[medoids_of(geometry[part], cell)])
-            weight.append(np.bincount(cell) * (proxy.weight[rows].sum() / len(part)))
-    rows = np.concatenate(members)
-    seats = np.arange(len(rows)).reshape(n_sets, -1)
-    varying = np.ones(len(proxy.encoder.schema), dtype=bool)
-    return Pool(proxy.Z[rows], labels[rows], np.concatenate(weight), seats, varying)
-
-
 class PrivateZeroOrderSearch(ZeroOrderSearch):
     """One private fit of a `ZeroOrderCondenser`.
 
@@ -171,7 +117,7 @@ class PrivateZeroOrderSearch(ZeroOrderSearch):
         rng: np.random.Generator,
     ) -> None:
         # Labels know no early exits, the proxy's own outcomes do.
-        super().__init__(settings, soft_proxy(teacher), teacher.proxy, rng)
+        super().__init__(settings, soft_proxy(teacher), None, teacher.proxy, rng)
         self._oracle = oracle
         self._shares = shares
         self._bound: float | None = None

@@ -70,6 +70,8 @@ class ZeroOrderSearch:
         Read, never written.
     table : PrivateTable
         Rows to score candidates on: the real ones, or proxy rows.
+    opinion : ndarray of shape (n_rows, n_label_columns) or None
+        Soft labels by which those rows are scored in place of their own outcomes.
     background : PrivateTable
         Rows that losses compare with or estimate censoring from.
     rng : Generator
@@ -87,6 +89,7 @@ class ZeroOrderSearch:
         self,
         settings: "ZeroOrderCondenser",
         table: PrivateTable,
+        opinion: Vector | None,
         background: PrivateTable,
         rng: np.random.Generator,
     ) -> None:
@@ -94,6 +97,7 @@ class ZeroOrderSearch:
         seed = int(rng.integers(2**31 - 1))
         self._settings = settings
         self.table = table
+        self._opinion = opinion
         self._rng = rng
         # Nothing private is written to a memory-mapped file.
         self._parallel = Parallel(n_jobs=settings.n_jobs, max_nbytes=None)
@@ -255,9 +259,17 @@ class ZeroOrderSearch:
         return int(np.argmin(self.objective(candidates, self._draw(GATE_ROWS))))
 
     def _draw(self, n_rows: int) -> PrivateTable:
+        """Rows to score on: each once, or once per outcome with the weight of its soft label."""
+        if self._opinion is None:
+            return self._part(n_rows)[1]
+        rows, part = self._part(n_rows // self._opinion.shape[1])
+        return part.softened(self._opinion[rows])
+
+    def _part(self, n_rows: int) -> tuple[NDArray[np.intp], PrivateTable]:
         if n_rows >= len(self.table):
-            return self.table
-        return self.table.take(self._rng.choice(len(self.table), n_rows, replace=False))
+            return np.arange(len(self.table)), self.table
+        rows = self._rng.choice(len(self.table), n_rows, replace=False)
+        return rows, self.table.take(rows)
 
     def _report(self, stage: str, n_iter: int, max_iter: int, losses: Vector) -> bool:
         """Record a round; whether a callback asks to end the stage."""

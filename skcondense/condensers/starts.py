@@ -1,5 +1,6 @@
-"""Candidate sets to start from: synthetic rows with a teacher's soft labels."""
+"""Candidate sets to start from: rows with a teacher's soft labels."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -7,24 +8,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skcondense.condensers.grouping import (
-    GROUP_SIZE,
-    check_room_for_cells,
     cluster,
     group_means,
     means_of,
+    medoids_of,
     synthetic_only,
     with_opinion,
 )
-from skcondense.condensers.random import draw_rows
-from skcondense.condensers.teacher import FoldTeacher
 from skcondense.private_table import PrivateTable
 
 __all__ = ["Pool", "make_pool", "without_real_rows"]
 
 Matrix = NDArray[Any]
+Floats = NDArray[np.float64]
+Positions = NDArray[np.intp]
+Block = tuple[Positions, int]
 
-# k-means for a starting set works on at most this many rows: sets are to differ anyway.
-CLUSTER_ROWS = 5000
+# Cells are of so many rows, or so many for each, where the table has them.
+CLUSTER_ROWS, ROWS_PER_CELL = 5000, 5
 
 
 @dataclass(frozen=True)
@@ -54,26 +55,30 @@ class Pool:
 
 def make_pool(
     table: PrivateTable,
-    teacher: FoldTeacher,
-    init: str,
-    counts: dict[int, int],
+    opinion: Floats,
+    label: Callable[[Matrix], Floats],
+    kinds: Sequence[str],
+    blocks: Sequence[Block],
     n_sets: int,
     rng: np.random.Generator,
 ) -> Pool:
-    """Build candidate sets.
+    """Build candidate sets, each from k-means cells of a random part of the rows.
+
+    Cells are of rows that are alike and of which a teacher says alike.
 
     Parameters
     ----------
     table : PrivateTable
-        Real rows.
-    teacher : FoldTeacher
-        Labels the rows.
-    init : {"mixed", "groups", "clusters", "real"}
-        Means of three neighbours around random rows; means of k-means cells of rows that are
-        alike and of which the teacher says alike; half of the sets each (all from groups, where
-        the table is too small for cells); or real rows.
-    counts : dict of {int: int}
-        Prototypes per stratum.
+        Real rows, or proxy rows.
+    opinion : ndarray of shape (n_rows, n_label_columns)
+        What the teacher says of them.
+    label : callable
+        The teacher's labels of other rows.
+    kinds : sequence of {"clusters", "groups", "medoids"}
+        What a set is made of, in turn: the cells' mean rows with their mean labels; means of the
+        row in the middle of a cell and its two nearest neighbours; or those middle rows.
+    blocks : sequence of (ndarray, int)
+        Parts of the rows to form cells in, and the number of cells in each.
     n_sets : int
         Number of sets.
     rng : Generator
@@ -82,28 +87,61 @@ def make_pool(
     Returns
     -------
     Pool
+        Each row has the weight of its cell.
     """
-    size = sum(counts.values())
-    if init == "clusters":
-        check_room_for_cells(table, size)
-    n_mixed = n_sets // 2 if len(table) >= GROUP_SIZE * size else 0
-    n_clustered = {"mixed": n_mixed, "clusters": n_sets}.get(init, 0)
-    draws = [draw_rows(table, counts, rng) for _ in range(n_sets - n_clustered)]
+    geometry = with_opinion(table.Z, table.task.to_free(opinion))
+    source = _Source(table, geometry, opinion, label)
     parts = []
-    if draws:
-        seeds, weight = (np.concatenate(part) for part in zip(*draws, strict=True))
-        if init == "real":
-            parts.append((table.Z[seeds], teacher.label_real(table.Z[seeds], seeds), weight))
-        else:
-            Z = group_means(table, seeds, table.Z)
-            parts.append((Z, teacher.label(Z), weight))
-    if n_clustered:
-        parts.append(_cluster_means(table, teacher, size, n_clustered, rng))
+    for k in range(n_sets):
+        make = _MAKERS[kinds[k % len(kinds)]]
+        for rows, count in blocks:
+            part, cell, weight = _cells(source, rows, count, rng)
+            parts.append((*make(source, part, cell), weight))
     Z, labels, weight = (np.concatenate(part) for part in zip(*parts, strict=True))
-    sets = np.arange(len(Z)).reshape(n_sets, size)
-    varying = np.ones(len(table.encoder.schema), dtype=bool)
-    pool = Pool(Z, labels, weight, sets, varying)
-    return pool if init == "real" else without_real_rows(pool, table, rng)
+    sets = np.arange(len(Z)).reshape(n_sets, -1)
+    return Pool(Z, labels, weight, sets, np.ones(len(table.encoder.schema), dtype=bool))
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Rows that sets are made of, where nearness is measured, and what a teacher says."""
+
+    table: PrivateTable
+    geometry: Floats
+    opinion: Floats
+    label: Callable[[Matrix], Floats]
+
+
+def _cells(
+    source: _Source, rows: Positions, count: int, rng: np.random.Generator
+) -> tuple[Positions, Positions, Floats]:
+    """Positions of a part of some rows, the cell of each, and each cell's weight."""
+    # Another part of the rows makes another set.
+    size = min(len(rows), max(CLUSTER_ROWS, ROWS_PER_CELL * count))
+    part = rng.choice(rows, size, replace=False)
+    mass = source.table.weight[part]
+    cell = cluster(source.geometry[part], count, rng, mass)
+    return part, cell, np.bincount(cell, mass) * (source.table.weight[rows].sum() / mass.sum())
+
+
+def _means(source: _Source, part: Positions, cell: Positions) -> tuple[Matrix, Floats]:
+    table, mass = source.table, source.table.weight[part]
+    Z = table.encoder.project(means_of(table.Z[part], cell, mass))
+    return Z, means_of(source.opinion[part], cell, mass)
+
+
+def _groups(source: _Source, part: Positions, cell: Positions) -> tuple[Matrix, Floats]:
+    middle = part[medoids_of(source.geometry[part], cell)]
+    Z = group_means(source.table, middle, source.geometry)
+    return Z, source.label(Z)
+
+
+def _medoids(source: _Source, part: Positions, cell: Positions) -> tuple[Matrix, Floats]:
+    middle = part[medoids_of(source.geometry[part], cell)]
+    return source.table.Z[middle], source.opinion[middle]
+
+
+_MAKERS = {"clusters": _means, "groups": _groups, "medoids": _medoids}
 
 
 def without_real_rows(pool: Pool, table: PrivateTable, rng: np.random.Generator) -> Pool:
@@ -129,26 +167,3 @@ def without_real_rows(pool: Pool, table: PrivateTable, rng: np.random.Generator)
         weight=pool.weight[kept],
         sets=position[sets],
     )
-
-
-def _cluster_means(
-    table: PrivateTable,
-    teacher: FoldTeacher,
-    n_clusters: int,
-    n_sets: int,
-    rng: np.random.Generator,
-) -> tuple[Matrix, NDArray[np.float64], NDArray[np.float64]]:
-    """Means, mean labels and weights of the cells of several clusterings, one after the other."""
-    means, labels, weights = [], [], []
-    for _ in range(n_sets):
-        size = min(len(table), max(CLUSTER_ROWS, 3 * n_clusters))
-        rows = rng.choice(len(table), size, replace=False)
-        part = table.take(rows)
-        opinion = teacher.label_members(part.Z, rows)
-        geometry = with_opinion(part.Z, part.task.to_free(opinion))
-        cell = cluster(geometry, n_clusters, rng, part.weight)
-        means.append(part.encoder.project(means_of(part.Z, cell, part.weight)))
-        labels.append(means_of(opinion, cell, part.weight))
-        weight = np.bincount(cell, part.weight)
-        weights.append(weight * (table.weight.sum() / weight.sum()))
-    return np.concatenate(means), np.concatenate(labels), np.concatenate(weights)

@@ -9,7 +9,8 @@ from skcondense._sklearn import HasMethods, StrOptions, at_least, between
 from skcondense._threads import single_threaded
 from skcondense.base import DatasetCondenser, Prototypes
 from skcondense.callbacks import Callback
-from skcondense.condensers.allocation import allocate
+from skcondense.condensers.allocation import blocks_of
+from skcondense.condensers.grouping import GROUP_SIZE, check_room_for_cells
 from skcondense.condensers.informative import (
     FEWEST,
     column_importance,
@@ -20,7 +21,6 @@ from skcondense.condensers.informative import (
 from skcondense.condensers.measuring import check_request, measure, shares_of
 from skcondense.condensers.private_search import (
     PrivateZeroOrderSearch,
-    proxy_pool,
     try_black_boxes,
 )
 from skcondense.condensers.private_teacher import N_ROWS, PrivateTeacher, refuse_other_teacher
@@ -279,13 +279,23 @@ class ZeroOrderCondenser(DatasetCondenser):
         self._check_parts()
         self._loss_type(table.task)
         teacher = FoldTeacher.of(table, self.teacher, rng)
-        source = table if self.init == "real" else table.one_row_per_patient(rng)
-        counts = allocate(self.allocation, self.n_prototypes, source)
-        pool = make_pool(source, teacher, self.init, counts, self.n_candidates, rng)
+        label = teacher.label_real if self.init == "real" else teacher.label_members
+        opinion = label(table.Z, np.arange(len(table)))
+        # A mean of three rows is to mix three patients.
+        rows = np.arange(len(table)) if self.init == "real" else table.row_of_each_patient(rng)
+        source = table.take(rows)
+        blocks = blocks_of(self.allocation, self.n_prototypes, source)
+        kinds = _kinds(self.init, blocks)
+        pool = make_pool(
+            source, opinion[rows], teacher.label, kinds, blocks, self.n_candidates, rng
+        )
         pools = self._pools(pool, teacher, source, rng)
-        fewer = [without_real_rows(part, source, rng) for part in pools[1:]]
-        search = ZeroOrderSearch(self, table, table, rng)
-        found = search.run([pools[0], *fewer])
+        if self.init != "real":
+            pools = [without_real_rows(part, source, rng) for part in pools]
+        # Losses of survival need times and censoring.
+        scores = None if table.task.name == "survival" else opinion
+        search = ZeroOrderSearch(self, table, scores, table, rng)
+        found = search.run(pools)
         if self.init != "real":
             found = _with_rare_levels(found, source, teacher)
         return self._delivered(search, found, table.task.overall(table.y, table.weight))
@@ -346,7 +356,11 @@ class ZeroOrderCondenser(DatasetCondenser):
         if self.subsample is not None:
             # Black boxes are slow; what was asked so far is not.
             oracle.read_sample(self.subsample / copula.marginals.n_rows)
-        pool = proxy_pool(teacher, self.allocation, self.n_prototypes, self.n_candidates, rng)
+        opinion = teacher.label(teacher.proxy.Z)
+        blocks = blocks_of(self.allocation, self.n_prototypes, teacher.proxy)
+        pool = make_pool(
+            teacher.proxy, opinion, teacher.label, ["medoids"], blocks, self.n_candidates, rng
+        )
         search = PrivateZeroOrderSearch(self, teacher, oracle, shares, rng)
         pools = self._pools(pool, teacher, teacher.proxy, rng)
         return self._delivered(search, search.run(pools), copula.marginals.overall)
@@ -371,6 +385,19 @@ class ZeroOrderCondenser(DatasetCondenser):
                 "columns='informative' gives most columns one value, which goes neither with "
                 "init='real' nor with features that are optimised. Use columns='all'."
             )
+
+
+def _kinds(init: str, blocks: list[Any]) -> list[str]:
+    """What candidate sets are made of."""
+    if init == "real":
+        return ["medoids"]
+    has_room = all(len(rows) >= GROUP_SIZE * count for rows, count in blocks)
+    if init == "clusters":
+        for rows, count in blocks:
+            check_room_for_cells(len(rows), count)
+    if init == "mixed":
+        return ["clusters", "groups"] if has_room else ["groups"]
+    return [init]
 
 
 def _with_rare_levels(found: Found, table: PrivateTable, teacher: FoldTeacher) -> Found:

@@ -3,10 +3,12 @@
 Run: python -m tests.benchmarks.transfer [--epsilon 4] [--tables NAME ...] [--output out.csv]
 
 Rows are the black boxes of a `ZeroOrderCondenser`, columns the models trained on its set; a cell is
-the mean ratio of AUROC to that of the same model trained on all real rows.
+the mean ratio of AUROC to that of the same model trained on all real rows. With interpret-core
+installed, one of the models is an explainable boosting machine.
 """
 
 import argparse
+import importlib.util
 import math
 import warnings
 from pathlib import Path
@@ -40,6 +42,10 @@ def unseen(schema: TableSchema, seed: int) -> dict:
         "extra trees": [ExtraTreesClassifier(100, min_samples_leaf=2, random_state=seed)],
         "network": [StandardScaler(), MLPClassifier((32,), alpha=0.1, random_state=seed)],
     }
+    if importlib.util.find_spec("interpret"):
+        from interpret.glassbox import ExplainableBoostingClassifier
+
+        steps["EBM"] = [ExplainableBoostingClassifier(interactions=0, n_jobs=1, random_state=seed)]
     return {name: make_pipeline(SchemaVectorizer(schema), *rest) for name, rest in steps.items()}
 
 

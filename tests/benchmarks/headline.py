@@ -1,0 +1,58 @@
+"""The headline in one table: each model trained on condensed rows and on all rows, by epsilon.
+
+Run: python -m tests.benchmarks.headline classification.csv survival.csv
+
+The files are the outputs of tests.benchmarks.privacy_utility and tests.benchmarks.survival. A cell is
+AUROC (Cox: Harrell's C-index) on held-out rows, averaged over tables, ± the mean over tables of the
+standard deviation over seeds.
+"""
+
+import argparse
+import math
+from pathlib import Path
+
+import pandas as pd
+
+MODELS = {
+    "tree": "decision tree",
+    "logistic": "logistic regression",
+    "forest": "random forest",
+    "xgboost": "XGBoost",
+}
+
+
+def headline(classification: pd.DataFrame, survival: pd.DataFrame) -> pd.DataFrame:
+    columns = {title: _scores(classification, model) for model, title in MODELS.items()}
+    return pd.DataFrame({**columns, "Cox": _scores(survival, "cox")}).rename(index=_row_name)
+
+
+def _scores(results: pd.DataFrame, model: str) -> pd.Series:
+    ours = results[results["method"] == "zero-order"]
+    full = ours.assign(epsilon="full", **{model: ours[model] / ours[f"{model} ratio"]})
+    # Every epsilon was run on the same splits, and all rows are the same for each.
+    full = full.drop_duplicates(["table", "seed"])
+    every = pd.concat([full, ours])
+    by_table = every.groupby(["epsilon", "table"], sort=False)[model]
+    mean = by_table.mean().groupby("epsilon", sort=False).mean()
+    spread = by_table.std().groupby("epsilon", sort=False).mean()
+    return mean.map("{:.3f}".format) + spread.map(" ± {:.3f}".format)
+
+
+def _row_name(epsilon: float | str) -> str:
+    if epsilon == "full":
+        return "all real rows"
+    return "condensed, no epsilon" if math.isinf(epsilon) else f"condensed, epsilon = {epsilon:g}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("classification", type=Path)
+    parser.add_argument("survival", type=Path)
+    args = parser.parse_args()
+    table = headline(pd.read_csv(args.classification), pd.read_csv(args.survival))
+    order = sorted(table.index, key=lambda name: (name != "all real rows", "no eps" not in name))
+    print(table.loc[order].to_string())
+
+
+if __name__ == "__main__":
+    main()
