@@ -2,9 +2,9 @@
 
 Run: python -m tests.benchmarks.headline classification.csv survival.csv
 
-The files are the outputs of tests.benchmarks.privacy_utility and tests.benchmarks.survival. A cell is
-AUROC (Cox: Harrell's C-index) on held-out rows, averaged over tables, ± the mean over tables of the
-standard deviation over seeds.
+The files are the outputs of tests.benchmarks.privacy_utility and tests.benchmarks.survival. A cell
+is AUROC (Cox: Harrell's C-index) on held-out rows, averaged over tables, ± the mean over tables of
+the standard deviation over seeds.
 """
 
 import argparse
