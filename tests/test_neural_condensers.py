@@ -1,6 +1,8 @@
 """The neural condensers: contract, matching, resuming, what they teach."""
 
 import itertools
+import os
+import shutil
 import warnings
 from dataclasses import replace
 
@@ -39,7 +41,7 @@ from skcondense.private_table import PrivateTable
 from skcondense.table import Container, TableEncoder, infer_schema
 from skcondense.tasks import ClassificationTask
 from skcondense.testing import check_condenser, expected_failed_checks
-from tests.benchmarks.matching_speed import compare, setting
+from tests.benchmarks.matching_speed import run_ours, run_plain, setting
 
 SMALL = {"network": MLP(8), "max_iter": 2, "batch_size": 16, "device": "cpu"}
 CONDENSERS = [
@@ -181,7 +183,7 @@ def test_distribution_loss_is_stationary_at_the_real_rows():
 @pytest.mark.parametrize("method", ["DM", "GM"])
 def test_gradients_equal_those_of_the_published_loop(method):
     case = setting(12, 1, 3, 4, 8, dtype="float64")
-    plain, ours = compare(method, *case, 20)
+    plain, ours = run_plain(method, *case, 20), run_ours(method, *case, 20)
     assert ours[1] == pytest.approx(plain[1], rel=1e-9)
     torch.testing.assert_close(ours[2], plain[2], rtol=1e-5, atol=1e-9)
 
@@ -203,6 +205,49 @@ def test_resumed_run_equals_the_uninterrupted_one(condenser, optimizer, digits, 
     assert resumed.n_iter_ == 4
     with pytest.raises(ValueError, match="learning_rate"):
         clone(part).set_params(learning_rate=0.5).fit(X, y)
+
+
+needs_a_compiler = pytest.mark.skipif(
+    not any(map(shutil.which, [os.environ.get("CXX", "g++"), "clang++"])), reason="no C++ compiler"
+)
+
+
+@needs_a_compiler
+# torch's own code is parsed by torch's compiler.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_compiled_passes_give_the_same_rows(digits, tmp_path, monkeypatch):
+    # Seven images a piece: batches of 30 leave a remainder.
+    monkeypatch.setattr("skcondense.neural.compute.PIECE", 64 * 7)
+    X, y = digits[0][digits[2] < 3][:90], digits[2][digits[2] < 3][:90]
+    # IDM has both kinds of passes: features, and outputs with gradients.
+    condenser = clone(IMAGES[2]).set_params(
+        n_prototypes=6, network=ConvNet(2), dtype="float64", max_iter=3, random_state=0
+    )
+    plain = clone(condenser).fit(X, y)
+    before = torch.get_rng_state()
+    condenser.set_params(compile=True, checkpoint=tmp_path / "run.npz")
+    clone(condenser).set_params(max_iter=1).fit(X, y)
+    # Fresh weights, other batches and other augmentations: nothing is compiled again.
+    with torch.compiler.set_stance("fail_on_recompile"):
+        resumed = clone(condenser).fit(X, y)
+        whole = clone(condenser).set_params(checkpoint=None).fit(X, y)
+    assert torch.equal(torch.get_rng_state(), before)
+    np.testing.assert_allclose(whole.X_condensed_, plain.X_condensed_, rtol=1e-9)
+    np.testing.assert_allclose(whole.history_["loss"], plain.history_["loss"], rtol=1e-9)
+    np.testing.assert_array_equal(resumed.X_condensed_, whole.X_condensed_)
+
+
+def test_failed_compilation_names_the_remedy(digits, monkeypatch):
+    class InductorError(RuntimeError):
+        __module__ = "torch._inductor.exc"
+
+    def fail(network, x):
+        raise InductorError("No working C++ compiler found\nmuch more")
+
+    monkeypatch.setattr("skcondense.neural.passes._compiled", lambda function: fail)
+    condenser = clone(IMAGES[0]).set_params(compile=True, network=ConvNet(2))
+    with pytest.raises(RuntimeError, match=r"compiler found. Set compile=False, or install"):
+        condenser.fit(digits[0], digits[2])
 
 
 def test_no_global_randomness(digits):

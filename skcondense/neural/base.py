@@ -41,7 +41,9 @@ __all__ = ["NeuralCondenser", "outcomes_of"]
 # Iterations from which a cost is estimated.
 N_TRIED = 4
 # Parameters that a resumed run may change: they decide how long it goes on and who watches.
-RESUMABLE = frozenset({"callback", "checkpoint", "device", "ledger", "max_iter", "max_time"})
+RESUMABLE = frozenset(
+    {"callback", "checkpoint", "compile", "device", "ledger", "max_iter", "max_time"}
+)
 
 
 class NeuralCondenser(DatasetCondenser):
@@ -102,6 +104,10 @@ class NeuralCondenser(DatasetCondenser):
         A torch device; "auto" takes a GPU where there is one.
     dtype : {"float32", "float64", "bfloat16"}, default="float32"
         Precision of the networks.
+    compile : bool, default=False
+        Whether ``torch.compile`` makes code for the passes of rows that are not being learned: real
+        rows, and rows on which networks are trained. It takes some ten seconds or more at the
+        start of a fit, needs a C++ compiler on a CPU, and changes results by rounding only.
     allocation, task, schema, subsample, epsilon, delta, ledger, neighbors, random_state
         As in `DatasetCondenser`; `allocation` is "balanced" by default.
     """
@@ -127,6 +133,7 @@ class NeuralCondenser(DatasetCondenser):
         "checkpoint": [str, Path, None],
         "device": [str],
         "dtype": [StrOptions({"float32", "float64", "bfloat16"})],
+        "compile": ["boolean"],
     }
 
     # Named parameter sets; "paper" holds what was published.
@@ -155,6 +162,7 @@ class NeuralCondenser(DatasetCondenser):
         checkpoint: str | Path | None = None,
         device: str = "auto",
         dtype: str = "float32",
+        compile: bool = False,
         allocation: Any = "balanced",
         task: str = "auto",
         schema: Any = None,
@@ -196,6 +204,7 @@ class NeuralCondenser(DatasetCondenser):
         self.checkpoint = checkpoint
         self.device = device
         self.dtype = dtype
+        self.compile = compile
 
     _takes_images = True
 
@@ -258,7 +267,7 @@ class NeuralCondenser(DatasetCondenser):
         """What one iteration does."""
 
     def _condense(self, table: PrivateTable, rng: np.random.Generator) -> Prototypes:
-        compute = Compute(self.device, self.dtype)
+        compute = Compute(self.device, self.dtype, self.compile)
         space = InputSpace(table.encoder, self._normaliser(table), compute)
         settings = self._settings(space, table.task, compute)
         sizes = np.bincount(table.strata, table.weight).astype(np.float64)

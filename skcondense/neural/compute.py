@@ -1,5 +1,6 @@
-"""Where and in which precision torch computes."""
+"""Where, in which precision and how torch computes."""
 
+import math
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -8,14 +9,14 @@ import torch
 
 __all__ = ["Compute"]
 
-# Input numbers of a piece on the CPU. Measured on 28 x 28 images: pieces of 16 to 64 images take
-# half as long as all images at once.
+# Pixels (of a table: codes) of a piece on the CPU, whatever the number of channels: the maps of a
+# network are what must stay in the cache.
 PIECE = 2**15
 
 
 @dataclass(frozen=True)
 class Compute:
-    """Device and precision.
+    """Device, precision, and whether passes are compiled.
 
     Parameters
     ----------
@@ -24,6 +25,8 @@ class Compute:
     dtype : {"float32", "float64", "bfloat16"}, default="float32"
         Precision of networks. With "bfloat16" networks compute in it, and synthetic rows,
         weights and sums stay in single precision.
+    compile : bool, default=False
+        Whether passes of rows that are not learned are compiled by ``torch.compile``.
 
     Raises
     ------
@@ -33,6 +36,7 @@ class Compute:
 
     device: str = "auto"
     dtype: str = "float32"
+    compile: bool = False
 
     def __post_init__(self) -> None:
         try:
@@ -63,10 +67,20 @@ class Compute:
             return torch.autocast(self.torch_device.type, dtype=torch.bfloat16)
         return nullcontext()
 
-    def pieces(self, x: Any) -> Any:
-        """Split inputs so that what a network makes of a piece stays in the processor's cache."""
-        n_rows = max(1, PIECE // x[0].numel()) * (1 if self.torch_device.type == "cpu" else 64)
-        return x.split(n_rows)
+    def piece_length(self, input_shape: tuple[int, ...], n_rows: int) -> int:
+        """Rows of a piece, so that what a network makes of it stays in the processor's cache.
+
+        Parameters
+        ----------
+        input_shape : tuple of int
+            (channels, height, width), or (n_codes,).
+        n_rows : int
+            Rows that are to be cut into pieces of about equal length.
+        """
+        most = max(1, PIECE // math.prod(input_shape[-2:]))
+        most *= 1 if self.torch_device.type == "cpu" else 64
+        # A short piece at the end would take more time per row.
+        return math.ceil(n_rows / math.ceil(n_rows / most))
 
     def tensor(self, values: Any) -> Any:
         """Values on the device, floats in the storage type."""

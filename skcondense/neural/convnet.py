@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import nn
 
+from skcondense.neural.layers import Halving, Padding
 from skcondense.neural.network import Architecture, Shape, normalisation
 
 __all__ = ["ConvNet", "check_image_shape", "padding_to"]
@@ -52,7 +53,7 @@ class ConvNet(Architecture):
                 nn.Conv2d(before, after, 3, padding=1),
                 normalisation(self.norm, after),
                 nn.ReLU(),
-                nn.AvgPool2d(2),
+                Halving(),
             ]
         return nn.Sequential(*layers)
 
@@ -67,7 +68,7 @@ def padding_to(multiple: int, height: int, width: int) -> nn.Module:
     missing = [-side % multiple for side in (width, height)]
     before = [size // 2 for size in missing]
     sides = (before[0], missing[0] - before[0], before[1], missing[1] - before[1])
-    return nn.ZeroPad2d(sides)
+    return Padding(sides)
 
 
 def check_image_shape(architecture: Any, input_shape: Shape) -> Shape:

@@ -124,7 +124,7 @@ class DistributionMatchingCondenser(NeuralCondenser):
         Iterations.
     optimizer, learning_rate, early_stopping, validation_fraction, n_iter_no_change
         As in `NeuralCondenser`.
-    max_time, callback, checkpoint, device, dtype
+    max_time, callback, checkpoint, device, dtype, compile
         As in `NeuralCondenser`.
     allocation, task, schema, subsample, epsilon, delta, ledger, neighbors, random_state
         As in `DatasetCondenser`; `allocation` is "balanced" by default.
@@ -201,6 +201,7 @@ class DistributionMatchingCondenser(NeuralCondenser):
         checkpoint: Any = None,
         device: str = "auto",
         dtype: str = "float32",
+        compile: bool = False,
         allocation: Any = "balanced",
         task: str = "auto",
         schema: Any = None,
@@ -232,6 +233,7 @@ class DistributionMatchingCondenser(NeuralCondenser):
             checkpoint=checkpoint,
             device=device,
             dtype=dtype,
+            compile=compile,
             allocation=allocation,
             task=task,
             schema=schema,

@@ -12,6 +12,7 @@ from skcondense.neural.base import NeuralCondenser
 from skcondense.neural.convnet import ConvNet
 from skcondense.neural.loop import Matcher
 from skcondense.neural.network import Network, initialise
+from skcondense.neural.passes import Passes
 from skcondense.neural.problem import MatchingProblem
 from skcondense.neural.settings import NetworkSettings
 from skcondense.neural.synthetic import SyntheticSet
@@ -100,6 +101,8 @@ class GradientMatcher(Matcher):
         self._repeats = (n_outer, n_inner)
         self.objective = problem.objective
         self._network = settings.network(generator)
+        length = settings.compute.piece_length(settings.space.shape, batch_size)
+        self._passes = Passes(settings.compute, length)
 
     def iterate(self, synthetic: SyntheticSet, step: Callable[[float], None]) -> None:
         """Train a fresh network on the rows, and step the rows along the way."""
@@ -127,30 +130,31 @@ class GradientMatcher(Matcher):
         tiles = synthetic.factor**2
         own = targets[rows.start * tiles : rows.stop * tiles]
         real = self._real_gradients(network, weights, draw(self._problem.x[batch]), batch)
-        learned = self._gradients(network, weights, draw(synthetic.images(rows)), own, graph=True)
+        learned = self._learned_gradients(network, weights, draw(synthetic.images(rows)), own)
         return gradient_distance(real, learned)
 
     def _real_gradients(
         self, network: Network, weights: list[Any], x: Any, batch: Any
     ) -> list[Any]:
         """Gradients of the mean loss of real rows, added up piece by piece."""
-        pieces = self._settings.compute.pieces(x)
-        parts = self._problem.targets[batch].split(len(pieces[0]))
+        passes = self._passes
+        parts = passes.split(self._problem.targets[batch])
         total = [torch.zeros_like(p) for p in weights]
-        for piece, targets in zip(pieces, parts, strict=True):
-            found = self._gradients(network, weights, piece, targets, graph=False)
-            total = [t + g * (len(piece) / len(x)) for t, g in zip(total, found, strict=True)]
+        for piece, targets in zip(passes.split(x), parts, strict=True):
+            losses = self.objective.losses(passes.outputs(network, piece), targets)
+            found = torch.autograd.grad(losses.sum() / len(x), weights)
+            total = [t.add_(g) for t, g in zip(total, found, strict=True)]
         return total
 
-    def _gradients(
-        self, network: Network, weights: list[Any], x: Any, targets: Any, *, graph: bool
+    def _learned_gradients(
+        self, network: Network, weights: list[Any], x: Any, targets: Any
     ) -> list[Any]:
-        """Gradients of the mean loss by the weights."""
+        """Gradients of the mean loss of learned rows, which can be derived once more."""
         compute = self._settings.compute
         with compute.precision():
             outputs = network(x).to(compute.storage)
         loss = self.objective.losses(outputs, targets).mean()
-        return list(torch.autograd.grad(loss, weights, create_graph=graph))
+        return list(torch.autograd.grad(loss, weights, create_graph=True))
 
     def _train(self, synthetic: SyntheticSet, targets: Any, n_epochs: int) -> None:
         x = synthetic.all_images()
@@ -193,7 +197,7 @@ class GradientMatchingCondenser(NeuralCondenser):
         Iterations, each with a fresh network and `n_outer` steps.
     optimizer, learning_rate, early_stopping, validation_fraction, n_iter_no_change
         As in `NeuralCondenser`.
-    max_time, callback, checkpoint, device, dtype
+    max_time, callback, checkpoint, device, dtype, compile
         As in `NeuralCondenser`.
     allocation, task, schema, subsample, epsilon, delta, ledger, neighbors, random_state
         As in `DatasetCondenser`; `allocation` is "balanced" by default. `epsilon` is refused.
@@ -274,6 +278,7 @@ class GradientMatchingCondenser(NeuralCondenser):
         checkpoint: Any = None,
         device: str = "auto",
         dtype: str = "float32",
+        compile: bool = False,
         allocation: Any = "balanced",
         task: str = "auto",
         schema: Any = None,
@@ -305,6 +310,7 @@ class GradientMatchingCondenser(NeuralCondenser):
             checkpoint=checkpoint,
             device=device,
             dtype=dtype,
+            compile=compile,
             allocation=allocation,
             task=task,
             schema=schema,

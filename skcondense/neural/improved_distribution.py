@@ -163,7 +163,7 @@ class ImprovedDistributionMatchingCondenser(NeuralCondenser):
         Iterations.
     optimizer, learning_rate, early_stopping, validation_fraction, n_iter_no_change
         As in `NeuralCondenser`.
-    max_time, callback, checkpoint, device, dtype
+    max_time, callback, checkpoint, device, dtype, compile
         As in `NeuralCondenser`.
     allocation, task, schema, subsample, epsilon, delta, ledger, neighbors, random_state
         As in `DatasetCondenser`; `allocation` is "balanced" by default. `epsilon` is refused.
@@ -249,6 +249,7 @@ class ImprovedDistributionMatchingCondenser(NeuralCondenser):
         checkpoint: Any = None,
         device: str = "auto",
         dtype: str = "float32",
+        compile: bool = False,
         allocation: Any = "balanced",
         task: str = "auto",
         schema: Any = None,
@@ -280,6 +281,7 @@ class ImprovedDistributionMatchingCondenser(NeuralCondenser):
             checkpoint=checkpoint,
             device=device,
             dtype=dtype,
+            compile=compile,
             allocation=allocation,
             task=task,
             schema=schema,

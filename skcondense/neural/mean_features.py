@@ -5,9 +5,10 @@ from typing import Any
 import torch
 
 from skcondense.neural.network import Network
+from skcondense.neural.passes import Passes
 from skcondense.neural.settings import NetworkSettings
 
-__all__ = ["mean_feature_loss", "means_of_parts", "pooled_fast", "real_mean_features"]
+__all__ = ["mean_feature_loss", "means_of_parts", "real_mean_features"]
 
 # Features of the literature's ConvNet on 32 x 32 images. Losses are brought to that number, so
 # that published learning rates carry over to other widths and sizes.
@@ -31,15 +32,9 @@ def mean_feature_loss(real: Any, synthetic: Any) -> Any:
 
 def real_mean_features(network: Network, parts: list[Any], settings: NetworkSettings) -> Any:
     """Mean features of each part, without gradients, of shape (n_parts, n_features)."""
-    with torch.no_grad(), settings.compute.precision():
-        pieces = settings.compute.pieces(pooled_fast(torch.cat(parts)))
-        features = torch.cat([network.features(piece) for piece in pieces])
-    return means_of_parts(features.to(settings.compute.storage), parts)
-
-
-def pooled_fast(x: Any) -> Any:
-    """Images in the layout in which pooling is ten times as fast on a CPU, if not its gradient."""
-    return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
+    x = torch.cat(parts)
+    length = settings.compute.piece_length(settings.space.shape, len(x))
+    return means_of_parts(Passes(settings.compute, length).features(network, x), parts)
 
 
 def means_of_parts(features: Any, parts: list[Any]) -> Any:

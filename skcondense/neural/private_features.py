@@ -25,7 +25,7 @@ from skcondense.condensers.marginals import count_outcomes
 from skcondense.neural.compute import Compute
 from skcondense.neural.inputs import InputSpace
 from skcondense.neural.loop import Matcher
-from skcondense.neural.mean_features import means_of_parts, pooled_fast
+from skcondense.neural.mean_features import means_of_parts
 from skcondense.neural.network import Network
 from skcondense.neural.synthetic import SyntheticSet
 from skcondense.privacy import Oracle, SumQuery
@@ -110,7 +110,8 @@ def ask_features(
     exact = [deepcopy(network).double() for network in networks]
 
     def features(rows: PrivateTable) -> Floats:
-        pieces = compute.pieces(pooled_fast(space.inputs(rows.Z).double()))
+        x = space.inputs(rows.Z).double()
+        pieces = x.split(compute.piece_length(space.shape, len(x)))
         with torch.no_grad():
             parts = [torch.cat([_unit_features(net, x) for x in pieces]) for net in exact]
         joined: Floats = torch.cat(parts, dim=1).cpu().numpy() / len(exact) ** 0.5

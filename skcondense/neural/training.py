@@ -9,6 +9,7 @@ import torch
 from skcondense.neural.augmentation import Augmentation
 from skcondense.neural.compute import Compute
 from skcondense.neural.network import Network
+from skcondense.neural.passes import Passes
 from skcondense.neural.problem import Objective
 
 __all__ = ["TrainingRecipe", "batches", "predict", "train"]
@@ -74,7 +75,7 @@ def train(
     generator : torch.Generator
         Draws batches and augmentations.
     compute : Compute
-        Precision.
+        Precision, and whether to compile.
 
     Returns
     -------
@@ -90,7 +91,9 @@ def train(
         momentum=recipe.momentum,
         weight_decay=recipe.weight_decay,
     )
-    right = seen = 0.0
+    passes = Passes(compute, min(recipe.batch_size, len(x)))
+    # Added up where it is computed: to ask a GPU for a number is to wait for it.
+    right, seen = torch.zeros((), device=x.device, dtype=compute.storage), 0
     for step, batch in zip(
         range(recipe.n_steps), batches(len(x), recipe.batch_size, generator), strict=False
     ):
@@ -98,17 +101,16 @@ def train(
             for group in optimizer.param_groups:
                 group["lr"] = recipe.learning_rate / 10
         draw = augmentation.draw(generator, len(batch))
-        with compute.precision():
-            outputs = network(draw(x[batch]))
-        losses = objective.losses(outputs.to(compute.storage), targets[batch])
+        outputs = passes.outputs(network, draw(x[batch]))
+        losses = objective.losses(outputs, targets[batch])
         optimizer.zero_grad()
         (losses * weight[batch]).mean().backward()
         optimizer.step()
         is_class = outputs.shape[1] > 1
         hits = outputs.argmax(1) == targets[batch] if is_class else losses.detach()
-        right += float(hits.sum())
+        right += hits.sum()
         seen += len(batch)
-    return right / max(seen, 1.0)
+    return float(right) / max(seen, 1)
 
 
 def predict(network: Network, x: Any, compute: Compute, batch_size: int = 1000) -> Any:

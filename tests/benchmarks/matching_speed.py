@@ -1,14 +1,20 @@
 """One iteration of distribution and gradient matching against the published loop, re-stated.
 
-Both do the same work in the same run: same network, rows and augmentation, so losses and gradients
-must agree. Run: python -m tests.benchmarks.matching_speed [--width 32] [--repeats 5]
+All do the same work in the same run: same weights, rows and augmentation, so losses and gradients
+must agree. Times are of the processor, with one thread; the median over repeats that take turns.
+Run: python -m tests.benchmarks.matching_speed [--width 32] [--repeats 9]
 """
 
 import argparse
+import os
 import time
+from copy import deepcopy
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
+from torch import nn
 
 from skcondense import TableEncoder
 from skcondense.neural import ConvNet
@@ -16,6 +22,7 @@ from skcondense.neural.compute import Compute
 from skcondense.neural.distribution import DistributionMatcher
 from skcondense.neural.gradient import GradientMatcher, gradient_distance
 from skcondense.neural.inputs import InputSpace, Normaliser
+from skcondense.neural.layers import Halving, Padding
 from skcondense.neural.mean_features import mean_feature_loss
 from skcondense.neural.problem import MatchingProblem
 from skcondense.neural.settings import NetworkSettings, resolve_augmentation
@@ -38,9 +45,20 @@ def setting(size, channels, n_classes, per_class, width, dtype="float32", augmen
     draws = resolve_augmentation(augmentation, is_image=True)
     settings = NetworkSettings(ConvNet(width), draws, space, n_classes, compute)
     problem = MatchingProblem.of(table, space, compute)
+    # Channel by channel, as the published code keeps images.
+    x = problem.x.flatten(1).unflatten(1, problem.x.shape[1:])
+    problem = replace(problem, x=x)
     chosen = np.concatenate([np.arange(per_class) + 300 * k for k in range(n_classes)])
     x = problem.x[chosen].clone().requires_grad_()
     return problem, settings, SyntheticSet(space, x, y[chosen], y[chosen])
+
+
+def published(network):
+    """The same weights between the layers of the literature."""
+    own = {Padding: lambda layer: nn.ZeroPad2d(layer.padding), Halving: lambda _: nn.AvgPool2d(2)}
+    copy = deepcopy(network)
+    copy.body = nn.Sequential(*(own.get(type(x), lambda layer: layer)(x) for x in copy.body))
+    return copy
 
 
 def plain_distribution(network, problem, settings, synthetic, generator, batch_size):
@@ -95,48 +113,89 @@ def our_gradient(matcher, network, synthetic):
     return total, synthetic.x.grad.clone()
 
 
-PAIRS = {"DM": (plain_distribution, our_distribution), "GM": (plain_gradient, our_gradient)}
+PLAIN = {"DM": plain_distribution, "GM": plain_gradient}
 
 
-def compare(method, problem, settings, synthetic, batch_size):
-    """Seconds, losses and gradients of both, for the same draws."""
-    plain, ours = PAIRS[method]
-    network = settings.network(torch.Generator().manual_seed(1)).requires_grad_(method == "GM")
-    generator = torch.Generator().manual_seed(2)
+def run_plain(method, problem, settings, synthetic, batch_size):
+    """Seconds, loss and gradient of the published loop."""
+    network, generator = drawn(method, settings)
+    # As much as a matcher draws for a network of its own.
+    settings.network(generator)
+    run = partial(PLAIN[method], published(network), problem, settings, synthetic, generator)
+    return timed(lambda: run(batch_size))
+
+
+def run_ours(method, problem, settings, synthetic, batch_size):
+    """Seconds, loss and gradient of the package, for the same draws."""
+    network, generator = drawn(method, settings)
     if method == "DM":
         matcher = DistributionMatcher(problem, settings, generator, batch_size, 1)
-    else:
-        matcher = GradientMatcher(problem, settings, generator, batch_size, 1, 1)
-    again = torch.Generator()
-    again.set_state(generator.get_state())
-    mine = timed(lambda: ours(matcher, network, synthetic))
-    theirs = timed(lambda: plain(network, problem, settings, synthetic, again, batch_size))
-    return theirs, mine
+        return timed(lambda: our_distribution(matcher, network, synthetic))
+    matcher = GradientMatcher(problem, settings, generator, batch_size, 1, 1)
+    return timed(lambda: our_gradient(matcher, network, synthetic))
+
+
+def drawn(method, settings):
+    """A network, and the generator of everything else."""
+    network = settings.network(torch.Generator().manual_seed(1)).requires_grad_(method == "GM")
+    return network, torch.Generator().manual_seed(2)
 
 
 def timed(run):
-    start = time.perf_counter()
+    start = time.process_time()
     loss, gradient = run()
-    return time.perf_counter() - start, loss, gradient
+    return time.process_time() - start, loss, gradient
+
+
+def compiled(settings):
+    """The same settings with ``torch.compile``."""
+    return replace(settings, compute=replace(settings.compute, compile=True))
+
+
+def measure(method, problem, settings, synthetic, repeats, batch_size=128):
+    """A line of the table."""
+    first = time.perf_counter()
+    run_ours(method, problem, compiled(settings), synthetic, batch_size)
+    first = time.perf_counter() - first
+    runs = {
+        "plain": partial(run_plain, method, problem, settings, synthetic, batch_size),
+        "ours": partial(run_ours, method, problem, settings, synthetic, batch_size),
+        "compiled": partial(run_ours, method, problem, compiled(settings), synthetic, batch_size),
+    }
+    done = [{name: run() for name, run in runs.items()} for _ in range(repeats + 1)][1:]
+    ms = {name: 1e3 * np.median([found[name][0] for found in done]) for name in runs}
+    faster = {
+        name: np.median([found["plain"][0] / found[name][0] for found in done]) for name in runs
+    }
+    gradient = {name: found[2] for name, found in done[0].items()}
+    gaps = {
+        name: float((g - gradient["plain"]).abs().max() / gradient["plain"].abs().max())
+        for name, g in gradient.items()
+    }
+    return (
+        f"{ms['plain']:8.0f}{ms['ours']:8.0f}{faster['ours']:8.2f}{gaps['ours']:10.0e}"
+        f"{ms['compiled']:10.0f}{faster['compiled']:8.2f}{gaps['compiled']:10.0e}{first:12.0f}"
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--width", type=int, default=32)
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--dtype", default="float32")
     args = parser.parse_args()
+    # What an earlier run compiled is not used again, so that compiling is timed.
+    os.environ["TORCHINDUCTOR_FORCE_DISABLE_CACHES"] = "1"
+    torch.set_num_threads(1)
     print(
-        f"{'method':8}{'images':>18}{'plain ms':>10}{'ours ms':>10}{'faster':>8}{'difference':>12}"
+        f"{'method':8}{'images':>14}{'plain':>8}{'ours':>8}{'faster':>8}{'gap':>10}"
+        f"{'compiled':>10}{'faster':>8}{'gap':>10}{'compile s':>12}"
     )
     for size, channels, n_classes in [(28, 1, 2), (32, 1, 4), (32, 3, 3)]:
-        for method in PAIRS:
-            case = setting(size, channels, n_classes, 10, args.width)
-            runs = [compare(method, *case, 128) for _ in range(args.repeats + 1)][1:]
-            plain, ours = (min(run[k][0] for run in runs) * 1e3 for k in (0, 1))
-            one, two = runs[0]
-            gap = float((one[2] - two[2]).abs().max() / one[2].abs().max())
+        for method in PLAIN:
+            case = setting(size, channels, n_classes, 10, args.width, args.dtype)
             name = f"{n_classes} x {size}x{size}x{channels}"
-            print(f"{method:8}{name:>18}{plain:12.1f}{ours:12.1f}{plain / ours:12.2f}{gap:12.1e}")
+            print(f"{method:8}{name:>14}{measure(method, *case, args.repeats)}", flush=True)
 
 
 if __name__ == "__main__":
