@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from skcondense import TableEncoder
 from skcondense.neural import (
@@ -22,14 +23,20 @@ from skcondense.neural import (
     ResNet18,
     solve_labels,
 )
+from skcondense.neural.augmentation import Draw
 from skcondense.neural.checkpoint import Checkpoint
 from skcondense.neural.compute import Compute
 from skcondense.neural.gradient import gradient_distance
 from skcondense.neural.inputs import InputSpace, Normaliser
 from skcondense.neural.kernel_points import kernel_weights
+from skcondense.neural.label_totals import meeting_total
+from skcondense.neural.layers import Halving
 from skcondense.neural.network import initialise, make_network, n_parameters
+from skcondense.neural.problem import Objective
 from skcondense.neural.synthetic import expand, mosaic
+from skcondense.neural.training import TrainingRecipe, train
 from skcondense.table import Container, infer_schema
+from skcondense.tasks import ClassificationTask, RegressionTask
 
 
 def generator(seed=0):
@@ -270,3 +277,86 @@ def test_checkpoints(tmp_path):
 def test_compute_names_the_remedy():
     with pytest.raises(ValueError, match='device="cpu"'):
         Compute("nowhere")
+
+
+@pytest.mark.parametrize(("channels", "height", "width"), [(1, 8, 12), (3, 10, 4)])
+def test_halving_is_average_pooling(channels, height, width):
+    x = torch.randn(2, channels, height, width, generator=generator(), requires_grad=True)
+    weight = torch.randn(2, channels, height // 2, width // 2, generator=generator(1))
+    for layout in (torch.contiguous_format, torch.channels_last):
+        found = Halving()(x.contiguous(memory_format=layout))
+        expected = torch.nn.functional.avg_pool2d(x, 2)
+        torch.testing.assert_close(found, expected)
+        one, two = (torch.autograd.grad((y * weight).sum(), x)[0] for y in (found, expected))
+        torch.testing.assert_close(one, two)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_maps_lie_channel_by_channel_however_images_do(channels):
+    array = torch.randn(4, 12, 12, channels, generator=generator())
+    x = array.permute(0, 3, 1, 2)
+    network = make_network(ConvNet(4), (channels, 12, 12), 2, generator())
+    maps = network.body[1](network.body[0](x))
+    assert maps.stride() == (4 * 12 * 12, 12 * 12, 12, 1)
+    torch.testing.assert_close(network(x), network(x.clone(memory_format=torch.contiguous_format)))
+
+
+def test_rotation_of_an_oblong_image_keeps_distances():
+    # A dot two pixels below the centre goes two pixels to the side.
+    x = torch.zeros(1, 1, 9, 17)
+    x[0, 0, 6, 8] = 1.0
+    quarter = Draw(Augmentation(transforms=("rotate",), rotate=90.0), "rotate", torch.ones(1, 3))
+    turned = quarter(x)[0, 0]
+    assert turned.argmax() in (4 * 17 + 6, 4 * 17 + 10)
+    assert float(turned.max()) == pytest.approx(1, abs=1e-4)
+
+
+class Numbers(TorchDispatchMode):
+    """Counts how often a tensor is asked for its number."""
+
+    count = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.count += function is torch.ops.aten._local_scalar_dense.default
+        return function(*args, **(kwargs or {}))
+
+
+def test_training_asks_for_no_number_per_step():
+    task = ClassificationTask.of(np.arange(8) % 2)
+    compute = Compute("cpu")
+    rows = (torch.randn(8, 3, generator=generator()), torch.arange(8) % 2, torch.ones(8))
+    asked = []
+    for n_steps in (2, 6):
+        network = make_network(MLP(4), (3,), 2, generator())
+        drawing = Augmentation(transforms=())
+        with Numbers() as numbers:
+            recipe = TrainingRecipe(n_steps, batch_size=4)
+            right = train(
+                network, rows, Objective(task, compute), recipe, drawing, generator(), compute
+            )
+        assert 0 <= right <= 1
+        # One number of each step is the draw's, which is made on the CPU.
+        asked.append(numbers.count - n_steps)
+    assert asked[0] == asked[1]
+
+
+def test_labels_meet_the_total_and_keep_their_order():
+    rng = np.random.default_rng(0)
+    weight = rng.random(40) + 0.1
+    columns = rng.dirichlet([0.3, 0.3, 0.3], size=40)
+    # Labels without doubt as well.
+    columns[:5] = [1.0, 0.0, 0.0]
+    overall = np.array([0.05, 0.25, 0.7])
+    task = ClassificationTask.of(np.arange(3))
+    found = meeting_total(task, columns, weight, overall)
+    np.testing.assert_allclose(weight @ found / weight.sum(), overall, atol=1e-8)
+    np.testing.assert_allclose(found.sum(axis=1), 1)
+    odds, before = (np.log(np.maximum(x, 1e-3)) for x in (found, columns))
+    shift = (odds[5:, 0] - odds[5:, 1]) - (before[5:, 0] - before[5:, 1])
+    inside = (columns[5:, :2] > 1e-3).all(axis=1) & (found[5:, :2] > 1e-3).all(axis=1)
+    np.testing.assert_allclose(shift[inside], shift[inside][0], atol=1e-6)
+    numbers = RegressionTask.of(np.array([0.0, 10.0]))
+    low = meeting_total(numbers, rng.normal(size=(40, 1)) * 9, weight, np.array([1.5]))
+    assert weight @ low[:, 0] / weight.sum() == pytest.approx(1.5)
+    assert low.min() >= 0
+    assert low.max() <= 10

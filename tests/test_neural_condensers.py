@@ -122,6 +122,26 @@ def test_survival():
     assert found.task == "survival"
     with pytest.raises(TargetError, match="DistributionMatchingCondenser"):
         clone(CONDENSERS[1]).fit(X, y)
+    for params, remedy in [
+        ({"early_stopping": True}, "Use early_stopping=False"),
+        ({"init": "correct"}, "Use another start"),
+    ]:
+        with pytest.raises(TargetError, match=remedy):
+            clone(CONDENSERS[0]).set_params(**params).fit(X, y)
+
+
+@pytest.mark.parametrize("labels", ["learned", "solved"])
+def test_learned_labels_keep_the_prevalence(labels):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 3))
+    y = (rng.permutation(200) < 10).astype(int)
+    condenser = KernelInducingPointsCondenser(10, labels=labels, max_iter=5, random_state=0)
+    found = condenser.condense(X, y)
+    # Shares of less than a thousandth are not delivered.
+    assert found.sample_weight @ found.y == pytest.approx(10, abs=0.5)
+    amount = X[:, 0] + rng.normal(size=200)
+    found = clone(condenser).condense(X, amount)
+    assert np.average(found.y, weights=found.sample_weight) == pytest.approx(amount.mean())
 
 
 def test_learned_labels_are_weighted_rows(digits):

@@ -187,7 +187,9 @@ def _scale(x: Any, u: Any, strength: Augmentation) -> Any:
 def _rotate(x: Any, u: Any, strength: Augmentation) -> Any:
     angle = (2 * u[:, 0] - 1) * math.radians(strength.rotate)
     sine, cosine = torch.sin(angle), torch.cos(angle)
-    turned = torch.stack([cosine, -sine, sine, cosine], dim=1)
+    # Places run from -1 to 1 along either axis, so a turn of an oblong image is none of these.
+    aspect = x.shape[2] / x.shape[3]
+    turned = torch.stack([cosine, -sine * aspect, sine / aspect, cosine], dim=1)
     return _resample(x, turned.view(-1, 2, 2))
 
 

@@ -14,14 +14,16 @@ from skcondense._sklearn import HasMethods, StrOptions, at_least, between
 from skcondense.base import DatasetCondenser, Prototypes
 from skcondense.condensers.allocation import allocate
 from skcondense.condensers.teacher import FoldTeacher
+from skcondense.exceptions import TargetError
 from skcondense.neural.augmentation import AUGMENTATIONS, Augmentation
 from skcondense.neural.checkpoint import Checkpoint
 from skcondense.neural.compute import Compute
 from skcondense.neural.cost import CostEstimate, CostMeter
 from skcondense.neural.inputs import InputSpace, Normaliser, input_shape
+from skcondense.neural.label_totals import meeting_total
 from skcondense.neural.loop import Matcher, MatchingLoop, Validation
 from skcondense.neural.network import Architecture, Shape
-from skcondense.neural.problem import MatchingProblem
+from skcondense.neural.problem import MatchingProblem, is_learnable
 from skcondense.neural.randomness import torch_generator
 from skcondense.neural.settings import (
     NETWORKS,
@@ -267,6 +269,7 @@ class NeuralCondenser(DatasetCondenser):
         """What one iteration does."""
 
     def _condense(self, table: PrivateTable, rng: np.random.Generator) -> Prototypes:
+        self._check_scored(table.task)
         compute = Compute(self.device, self.dtype, self.compile)
         space = InputSpace(table.encoder, self._normaliser(table), compute)
         settings = self._settings(space, table.task, compute)
@@ -284,10 +287,27 @@ class NeuralCondenser(DatasetCondenser):
         checkpoint = self._checkpoint(synthetic, table)
         loop = self._loop(synthetic, matcher, generator, checkpoint, validation)
         loop.run()
-        labels = matcher.labels(synthetic)
-        if self.labels == "teacher":
-            labels = self._teacher_labels(synthetic, table, sizes, rng)
+        labels = (
+            self._teacher_labels(synthetic, table, sizes, rng)
+            if self.labels == "teacher"
+            else self._learned_labels(matcher, synthetic, table, sizes)
+        )
         return self._deliver(synthetic, table, sizes, loop, settings, labels)
+
+    def _check_scored(self, task: Any) -> None:
+        """Refuse settings that train networks where there is no loss for the outcome."""
+        if is_learnable(task):
+            return
+        is_correct = isinstance(self.init, str) and self.init == "correct"
+        for used, setting, instead in [
+            (self.early_stopping, "early_stopping=True", "early_stopping=False"),
+            (is_correct, 'init="correct"', 'another start, such as init="kmeans"'),
+        ]:
+            if used:
+                raise TargetError(
+                    f"{setting} trains networks on outcomes, for which there is a loss for "
+                    f"classification and regression only. Got task {task.name!r}. Use {instead}."
+                )
 
     def _teacher_labels(
         self,
@@ -301,6 +321,20 @@ class NeuralCondenser(DatasetCondenser):
         Z = table.encoder.project(synthetic.space.codes(synthetic.all_images()))
         overall = table.task.overall(table.y, table.weight)
         return table.task.calibrated(teacher.label(Z), synthetic.weights(sizes), overall)
+
+    def _learned_labels(
+        self,
+        matcher: Matcher,
+        synthetic: SyntheticSet,
+        table: PrivateTable,
+        sizes: NDArray[np.float64],
+    ) -> NDArray[np.float64] | None:
+        """What the matcher learned beside the rows, if it did; prevalence is kept."""
+        found = matcher.labels(synthetic)
+        if found is None:
+            return None
+        overall = table.task.overall(table.y, table.weight)
+        return meeting_total(table.task, found, synthetic.weights(sizes), overall)
 
     def _validation(
         self, held_out: PrivateTable, settings: NetworkSettings, rng: np.random.Generator

@@ -74,13 +74,13 @@ class DistributionMatcher(Matcher):
 
     def iterate(self, synthetic: SyntheticSet, step: Callable[[float], None]) -> None:
         """One step on the sum over strata, averaged over networks."""
-        total = 0.0
+        total = torch.zeros((), device=synthetic.x.device, dtype=synthetic.x.dtype)
         for _ in range(self._n_networks):
             initialise(self._network, self._generator)
             loss = self.loss(self._network, synthetic) / self._n_networks
             loss.backward()
-            total += float(loss.detach())
-        step(total)
+            total += loss.detach()
+        step(float(total))
 
     def loss(self, network: Network, synthetic: SyntheticSet) -> Any:
         """Equation 4 of the paper, for one network and one draw of rows and augmentations."""

@@ -111,12 +111,12 @@ class GradientMatcher(Matcher):
         initialise(self._network, self._generator)
         for k in range(loops.n_outer):
             # Stratum by stratum: the same sum, and one stratum's graph in memory at a time.
-            total = 0.0
+            total = torch.zeros((), device=synthetic.x.device, dtype=synthetic.x.dtype)
             for stratum, rows in synthetic.slices().items():
                 loss = self.loss(self._network, synthetic, stratum, rows, targets)
                 loss.backward(inputs=[synthetic.x])
-                total += float(loss.detach())
-            step(total)
+                total += loss.detach()
+            step(float(total))
             if k + 1 < loops.n_outer:
                 self._train(synthetic, targets, loops.n_inner)
 

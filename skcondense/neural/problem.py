@@ -16,7 +16,7 @@ from skcondense.neural.randomness import choose_rows
 from skcondense.private_table import PrivateTable
 from skcondense.tasks import ClassificationTask, RegressionTask, Task
 
-__all__ = ["MatchingProblem", "Objective", "check_learnable"]
+__all__ = ["MatchingProblem", "Objective", "check_learnable", "is_learnable"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,11 @@ class Objective:
         return functional.cross_entropy(outputs, targets, reduction="none")
 
 
+def is_learnable(task: Task) -> bool:
+    """Whether there is a loss of a network for the outcome."""
+    return isinstance(task, ClassificationTask | RegressionTask)
+
+
 def check_learnable(task: Task) -> None:
     """Refuse tasks for which no network loss is written.
 
@@ -61,7 +66,7 @@ def check_learnable(task: Task) -> None:
     TargetError
         For survival.
     """
-    if not isinstance(task, ClassificationTask | RegressionTask):
+    if not is_learnable(task):
         raise TargetError(
             f"This method needs a loss of a network, which exists for classification and "
             f"regression. Got task {task.name!r}. Use DistributionMatchingCondenser, which matches "
