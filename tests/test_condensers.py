@@ -14,6 +14,8 @@ from skcondense import ClusterCondenser, HerdingCondenser, RandomCondenser, Zero
 from skcondense.border import read_private_table
 from skcondense.condensers.grouping import cluster
 from skcondense.condensers.informative import with_typical_values
+from skcondense.condensers.search import ZeroOrderSearch
+from skcondense.condensers.starts import make_pool
 from skcondense.condensers.teacher import FoldTeacher
 from skcondense.exceptions import TargetError, WeightsNotSupportedError
 
@@ -218,6 +220,43 @@ def test_only_the_chosen_part_moves(part):
     refined = parts(max_iter=10, optimize=[part], learning_rate=0.5)
     moved = [name for name in start if not np.allclose(start[name], refined[name], atol=1e-9)]
     assert moved == [part]
+
+
+def test_allocation_decides_where_cells_lie():
+    condenser = zero_order(
+        init="real", allocation={0: 3, 1: 7}, n_candidates=1, n_exchanges=0, max_iter=0
+    )
+    found = condenser.condense(X, Y)
+    first = np.unique(found.prototype, return_index=True)[1]
+    own = [Y[np.abs(X - row).sum(axis=1).argmin()] for row in found.X[first]]
+    assert np.bincount(own).tolist() == [3, 7]
+
+
+def test_labels_of_a_patient_come_from_teachers_that_never_met_them(rng, monkeypatch):
+    patient = np.repeat(np.arange(N), 2)
+    noise = rng.integers(0, 2, N)
+    seen = []
+
+    def spy(table, opinion, *rest):
+        seen.append((table.y, opinion[:, 1]))
+        return make_pool(table, opinion, *rest)
+
+    monkeypatch.setattr("skcondense.condensers.zero_order.make_pool", spy)
+    condenser = zero_order(teacher=KNeighborsClassifier(1), max_iter=0)
+    condenser.condense(X[patient], noise[patient], groups=patient)
+    ((outcome, opinion),) = seen
+    assert len(outcome) == N
+    # A neighbour classifier that has met the patient repeats the outcome.
+    assert abs(np.corrcoef(outcome, opinion)[0, 1]) < 0.3
+
+
+def test_rows_are_scored_by_labels_in_place_of_outcomes():
+    table, _ = read_private_table(zero_order(), X, Y, None, None)
+    opinion = np.column_stack([np.full(N, 0.25), np.full(N, 0.75)])
+    search = ZeroOrderSearch(zero_order(), table, opinion, table, np.random.default_rng(0))
+    part = search._draw(100)
+    assert len(part) == 100
+    assert np.bincount(part.y.astype(int), part.weight).tolist() == [12.5, 37.5]
 
 
 def test_columns_that_say_nothing_get_one_value():

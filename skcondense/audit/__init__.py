@@ -1,9 +1,11 @@
 """Measures of a condensed set. This room measures and never writes."""
 
+from skcondense.audit.feature_similarity import feature_similarity
 from skcondense.audit.image_similarity import (
     earth_movers_distance,
     normalised_cross_correlation,
     peak_signal_to_noise_ratio,
+    structural_similarity,
 )
 from skcondense.audit.kaplan_meier import (
     compare_kaplan_meier,
@@ -26,11 +28,13 @@ __all__ = [
     "curve_distance",
     "default_estimators",
     "earth_movers_distance",
+    "feature_similarity",
     "hazard_ratios",
     "kaplan_meier_distance",
     "normalised_cross_correlation",
     "peak_signal_to_noise_ratio",
     "sign_agreement",
+    "structural_similarity",
     "survival_metrics",
     "survival_table",
     "train_and_test",

@@ -56,8 +56,9 @@ class ClusterCondenser(DatasetCondenser):
     ----------
     n_prototypes : int, default=100
         Number of cells; the table must have three rows (patients) for each.
-    labels : {"mean", "hard", "teacher"}, default="mean"
-        How a prototype is labelled. "mean": cells ignore the outcome and carry its mean as a
+    labels : {"auto", "teacher", "mean", "hard"}, default="auto"
+        How a prototype is labelled. "auto": "teacher", but "mean" for images, whose many columns
+        make a teacher slow. "mean": cells ignore the outcome and carry its mean as a
         soft label (for survival, an actuarial life table). "hard": cells stay within a stratum,
         as `allocation` says, and carry its typical outcome. "teacher": cells are of rows that are
         alike and of which a teacher says alike, and carry the mean of its labels.
@@ -98,7 +99,7 @@ class ClusterCondenser(DatasetCondenser):
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **DatasetCondenser._parameter_constraints,
-        "labels": [StrOptions({"mean", "hard", "teacher"})],
+        "labels": [StrOptions({"auto", "teacher", "mean", "hard"})],
         "teacher": [HasMethods(["fit", "predict"]), list, None],
     }
 
@@ -106,7 +107,7 @@ class ClusterCondenser(DatasetCondenser):
         self,
         n_prototypes: int = 100,
         *,
-        labels: str = "mean",
+        labels: str = "auto",
         teacher: Any = None,
         allocation: Any = "proportional",
         task: str = "auto",
@@ -135,11 +136,12 @@ class ClusterCondenser(DatasetCondenser):
 
     def _condense(self, table: PrivateTable, rng: np.random.Generator) -> Prototypes:
         table = table.one_row_per_patient(rng)
-        if self.labels == "hard":
+        origin = self._labels(table.encoder.schema)
+        if origin == "hard":
             return self._hard(table, self._cells_within_strata(table, rng))
         check_room_for_cells(len(table), self.n_prototypes)
         opinion, geometry = None, table.Z
-        if self.labels == "teacher":
+        if origin == "teacher":
             teacher = FoldTeacher.of(table, self.teacher, rng)
             opinion = teacher.label_members(table.Z, np.arange(len(table)))
             geometry = with_opinion(table.Z, table.task.to_free(opinion))
@@ -153,6 +155,11 @@ class ClusterCondenser(DatasetCondenser):
             labels, found.weight, table.task.overall(table.y, table.weight)
         )
         return Prototypes(table.decode(found.Z), *table.task.deliver(labels, found.weight), {})
+
+    def _labels(self, schema: TableSchema) -> str:
+        if self.labels == "auto":
+            return "mean" if any(column.is_image for column in schema) else "teacher"
+        return self.labels
 
     _takes_images = True
     _not_private_because = None
@@ -174,7 +181,8 @@ class ClusterCondenser(DatasetCondenser):
         def geometry(Z: NDArray[Any]) -> NDArray[np.float64]:
             return with_opinion(Z, proxy.task.to_free(teacher.label(Z)))
 
-        if self.labels == "hard":
+        origin = self._labels(facts.encoder.schema)
+        if origin == "hard":
             cell = self._cells_within_strata(proxy, rng)
         else:
             cell = cluster(geometry(proxy.Z), self.n_prototypes, rng)
@@ -184,11 +192,11 @@ class ClusterCondenser(DatasetCondenser):
         # Small cells are drawn upwards by that; all together are known better.
         weight *= copula.marginals.n_rows / weight.sum()
         X = facts.decode(Z)
-        if self.labels == "hard":
+        if origin == "hard":
             y = np.concatenate([facts.task.typical(proxy.y[cell == k]) for k in range(len(Z))])
             return Prototypes(X, np.arange(len(Z)), y, weight, {})
         outcomes = teacher.outcomes(Z)
-        if self.labels == "mean":
+        if origin == "mean":
             # Where the noise leaves little of a count, the teacher speaks.
             outcomes = np.maximum(counts, 0) + TEACHER_PULL * noise * outcomes
         labels = copula.marginals.labels(outcomes)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import sklearn
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
@@ -89,7 +90,9 @@ class FoldTeacher:
 
 
 def _fit(table: PrivateTable, estimator: Any, rows: NDArray[np.intp]) -> Any:
-    return table.task.fit_teacher(estimator, table.Z[rows], table.y[rows], table.weight[rows])
+    # With metadata routing the default pipelines would have to ask for weights.
+    with sklearn.config_context(enable_metadata_routing=False):
+        return table.task.fit_teacher(estimator, table.Z[rows], table.y[rows], table.weight[rows])
 
 
 def _folds(table: PrivateTable, seed: int) -> NDArray[np.intp]:

@@ -51,11 +51,11 @@ SHARES = {
 class ZeroOrderCondenser(DatasetCondenser):
     """Find prototypes on which black boxes train to a small loss on the real rows.
 
-    The fit has five stages. *Columns*: how many columns vary is decided, by the black boxes' loss.
-    *Select*: candidate sets of synthetic rows, labelled by a teacher, are compared. *Exchange*:
-    members of the best set are swapped for others. *Refine*: labels, weights or features move by
-    zero-order optimisation. *Gate*: of the start and several refined sets the best is kept, so
-    refinement never makes the loss worse.
+    *Columns*: how many columns vary is decided, by the black boxes' loss. *Select*: candidate sets
+    of synthetic rows, labelled by a teacher, are compared. *Exchange*: members of the best set are
+    swapped for others. With `max_iter`, *refine*: labels, weights or features move by random
+    directions; and *gate*: of the start and several refined sets the best is kept, so refinement
+    never makes the loss worse.
 
     At predict time nothing is optimised: new rows pass through `transform`, their number
     unchanged.
@@ -80,18 +80,21 @@ class ZeroOrderCondenser(DatasetCondenser):
         in so few rows. "all": none is left out. "auto" is "informative", but "all" for survival,
         for ``init="real"``, and where features are optimised.
     init : {"mixed", "groups", "clusters", "real"}, default="mixed"
-        Candidate sets: half of each of the next two, means of three neighbours, means of k-means
-        cells in which a teacher says alike, or real rows. Not used with epsilon.
+        What candidate sets make of k-means cells of rows that are alike and of which a teacher
+        says alike. "clusters": the cells' means. "groups": the mean of the row in the middle of
+        the cell and its two nearest neighbours. "mixed": one and the other in turn. "real": the
+        row in the middle. Not used with epsilon: there "real" means rows of the proxy.
     n_candidates : int, default=30
         Number of candidate sets.
     n_exchanges : int, default=30
         Rounds of exchange.
-    max_iter : int, default=60
-        Rounds of refinement.
+    max_iter : int, default=0
+        Rounds of refinement. On the tables of our benchmarks it was worth nothing beside a
+        teacher's labels, and with epsilon it is paid for; try 60 with black boxes of one kind.
     n_directions : int, default=6
         Directions per round; each costs two fits of every black box.
     batch_size : int, default=2000
-        Real rows that a round is scored on.
+        Rows that a round is scored on; a real row counts once for each class.
     learning_rate : float, default=0.06
         Size of the first refinement step, in radii.
     momentum : float, default=0.9
@@ -111,11 +114,12 @@ class ZeroOrderCondenser(DatasetCondenser):
         "discrete_hazard", "full_likelihood", "brier", and without epsilon "partial_likelihood"
         and "pseudo_observations". "auto" is the task's first.
     teacher : estimator or list of estimators, default=None
-        Labels candidate rows; fitted to encoded rows, out of fold; a list is averaged.
+        Labels candidate rows, and the real rows that sets are scored on (survival: these keep
+        their own outcomes); fitted to encoded rows, out of fold; a list is averaged.
         Regressors for regression, classifiers otherwise. By default gradient boosting averaged
         with a linear model.
     allocation : {"balanced", "proportional"} or dict, default="proportional"
-        How group means are shared over strata.
+        How prototypes are shared over strata; "proportional": as the rows are, cells may mix them.
     task : {"auto", "classification", "regression", "survival"}, default="auto"
         What `y` is.
     schema : TableSchema, default=None
@@ -219,7 +223,7 @@ class ZeroOrderCondenser(DatasetCondenser):
         init: str = "mixed",
         n_candidates: int = 30,
         n_exchanges: int = 30,
-        max_iter: int = 60,
+        max_iter: int = 0,
         n_directions: int = 6,
         batch_size: int = 2000,
         learning_rate: float = 0.06,

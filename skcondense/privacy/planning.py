@@ -8,7 +8,7 @@ from skcondense.privacy.accountant import attack_caps, epsilon_of, mu_of
 
 __all__ = ["BudgetPlan", "Feasibility", "feasibility"]
 
-# Share of mu squared for refining, and for counting bins, of a usual private fit.
+# Share of mu squared for refining, and for counting bins, of a private fit that refines.
 REFINE, COUNT = 0.15, 0.38
 # Size of the mean gradient in units of the rows' root mean square: .02 to .15 in our trials.
 COHERENCE = 0.05
@@ -25,8 +25,8 @@ class Feasibility:
     Attributes
     ----------
     verdict : {"not useful", "measure only", "labels", "features"}
-        Noise drowns the counts; counts are useful but a search is not; labels and weights can be
-        refined; features too, for smooth (linear) black boxes.
+        Noise drowns the counts; counts are useful but refining is not; the data can tell how to
+        refine labels and weights; features too, for smooth (linear) black boxes.
     mu : float
         Gaussian-DP parameter of the budget.
     noise : float

@@ -23,19 +23,22 @@ from skcondense.tasks import resolve_task
 from tests.benchmarks.data import gather, load
 from tests.benchmarks.privacy_utility import BUDGET, black_boxes, declared, models
 
+REFINED = {"max_iter": 25}
 VARIANTS: dict[str, dict] = {
     "as it is": {},
     "all columns": {"columns": "all"},
     "no exchange": {"n_exchanges": 0},
-    "four times the exchanges": {"n_exchanges": 4 * BUDGET["n_exchanges"]},
-    "no refinement, no gate": {"max_iter": 0},
-    "one candidate set": {"n_candidates": 1, "n_exchanges": 0, "max_iter": 0},
-    "labels only": {"optimize": ("labels",)},
-    "features too": {"optimize": ("features", "labels", "weights")},
-    "random search": {"optimizer": "random"},
+    "three times the exchanges": {"n_exchanges": 3 * BUDGET["n_exchanges"]},
+    "one candidate set": {"n_candidates": 1, "n_exchanges": 0},
+    "cells' means": {"init": "clusters"},
+    "groups": {"init": "groups"},
+    "refined": REFINED,
+    "labels refined": {**REFINED, "optimize": ("labels",)},
+    "features refined too": {**REFINED, "optimize": ("features", "labels", "weights")},
+    "refined by random search": {**REFINED, "optimizer": "random"},
+    "16 directions": {"max_iter": 9, "n_directions": 16},
     "Brier score": {"loss": "brier"},
     "concordance": {"loss": "concordance"},
-    "16 directions": {"n_directions": 16, "max_iter": 9},
 }
 
 
@@ -60,7 +63,7 @@ def run(name: str, epsilon: float, seed: int, variants: list[str]) -> list[dict]
         variant: ZeroOrderCondenser(boxes, **common, **{**BUDGET, **VARIANTS[variant]})
         for variant in variants
     }
-    condensers["ClusterCondenser"] = ClusterCondenser(labels="teacher", **common)
+    condensers["ClusterCondenser"] = ClusterCondenser(**common)
     rows = []
     for variant, condenser in condensers.items():
         with seeded_noise(seed):

@@ -37,7 +37,7 @@ from skcondense.tasks import resolve_task
 from tests.benchmarks.data import TABLES, gather, load
 
 # Less than the defaults, so that 150 runs fit in an hour on two cores.
-BUDGET = {"n_candidates": 20, "n_exchanges": 10, "max_iter": 25, "subsample": 15_000}
+BUDGET = {"n_candidates": 20, "n_exchanges": 10, "subsample": 15_000}
 N_PROTOTYPES = 100
 
 
