@@ -14,6 +14,7 @@ from sklearn.datasets import load_diabetes, load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
+from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skcondense import CondensedSet, RandomCondenser
@@ -424,6 +425,23 @@ def test_evaluation_takes_any_classifier(digits):
     assert set(result.metrics) == {"accuracy", "balanced_accuracy", "auroc"}
     with pytest.raises(ValueError, match="full and random"):
         result.dd_ranking()
+
+
+def test_random_control_of_equal_storage(digits):
+    X, X_test, y, y_test = digits
+    mosaics = clone(IMAGES[0]).set_params(factor=2, network=ConvNet(2), random_state=0)
+    found = mosaics.condense(X, y)
+    n_rows = {}
+    for n_random in (None, mosaics.n_stored_):
+        result = evaluate_condensed(
+            found,
+            (X_test, y_test),
+            train=(X[:200], y[:200]),
+            estimators={"tree": DecisionTreeClassifier(max_depth=2)},
+            n_random=n_random,
+        )
+        n_rows[n_random] = result.scores.set_index("rows")["n_rows"]["random"]
+    assert n_rows == {None: 80, 20: 20}
 
 
 class Drifting(Matcher):

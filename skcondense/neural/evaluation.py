@@ -99,6 +99,7 @@ def evaluate_condensed(
     train: tuple[Any, Any] | None = None,
     estimators: dict[str, Any] | None = None,
     n_init: int = 5,
+    n_random: int | None = None,
     random_state: Any = None,
 ) -> CondensedEvaluation:
     """Train models on condensed sets and on controls, and score them on real rows.
@@ -119,6 +120,10 @@ def evaluate_condensed(
         ones. By default one network.
     n_init : int, default=5
         Repetitions of models that have a `random_state`; others are trained once.
+    n_random : int, default=None
+        Rows of the control "random", in the proportions of the condensed set; by default as many as
+        the set has prototypes. For mosaics, of which a set holds the enlarged tiles, the
+        condenser's `n_stored_` gives the control of equal storage, as the literature has it.
     random_state : int, RandomState instance or None, default=None
         Seed.
 
@@ -142,7 +147,9 @@ def evaluate_condensed(
     training = [("condensed", k, (s.X, s.y, s.sample_weight)) for k, s in enumerate(sets)]
     if train is not None:
         training += [("full", 0, (*train, np.ones(len(train[1]))))]
-        training += [("random", k, _random_rows(s, train, rng)) for k, s in enumerate(sets)]
+        training += [
+            ("random", k, _random_rows(s, train, n_random, rng)) for k, s in enumerate(sets)
+        ]
     found = []
     for name, model in models.items():
         for rows, k, data in training:
@@ -172,15 +179,19 @@ def _default_network(condensed: CondensedSet) -> Any:
 
 
 def _random_rows(
-    condensed: CondensedSet, train: tuple[Any, Any], rng: np.random.Generator
+    condensed: CondensedSet,
+    train: tuple[Any, Any],
+    n_random: int | None,
+    rng: np.random.Generator,
 ) -> tuple[Any, Any, NDArray[np.float64]]:
-    """As many random real rows as the set has, class by class."""
-    n_rows = condensed.n_prototypes
+    """Random real rows in the numbers of the set, or in its proportions."""
+    n_rows = condensed.n_prototypes if n_random is None else n_random
     allocation: Any = "balanced"
     labels = np.asarray(condensed.y)
-    if condensed.task == "classification" and len(condensed) == n_rows:
+    if condensed.task == "classification" and len(condensed) == condensed.n_prototypes:
         classes, counts = np.unique(labels, return_counts=True)
-        allocation = dict(zip(classes.tolist(), counts.tolist(), strict=True))
+        counts = np.maximum(np.rint(counts * (n_rows / len(labels))), 1).astype(int)
+        allocation, n_rows = dict(zip(classes.tolist(), counts.tolist(), strict=True)), sum(counts)
     seed = int(rng.integers(2**31 - 1))
     control = RandomCondenser(
         n_rows, allocation=allocation, task=condensed.task, subsample=None, random_state=seed
