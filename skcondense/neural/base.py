@@ -108,8 +108,8 @@ class NeuralCondenser(DatasetCondenser):
         Precision of the networks.
     compile : bool, default=False
         Whether ``torch.compile`` makes code for the passes of rows that are not being learned: real
-        rows, and rows on which networks are trained. It takes some ten seconds or more at the
-        start of a fit, needs a C++ compiler on a CPU, and changes results by rounding only.
+        rows, and rows on which networks are trained. It takes tens of seconds at the start of a
+        fit, needs a C++ compiler on a CPU, and changes results by rounding only.
     allocation, task, schema, subsample, epsilon, delta, ledger, neighbors, random_state
         As in `DatasetCondenser`; `allocation` is "balanced" by default.
     """
