@@ -438,6 +438,7 @@ def test_random_control_of_equal_storage(digits):
             (X_test, y_test),
             train=(X[:200], y[:200]),
             estimators={"tree": DecisionTreeClassifier(max_depth=2)},
+            n_init=1,
             n_random=n_random,
         )
         n_rows[n_random] = result.scores.set_index("rows")["n_rows"]["random"]
