@@ -36,8 +36,6 @@ from skcondense.table import Container
 from skcondense.tasks import resolve_task
 from tests.benchmarks.data import TABLES, gather, load
 
-# Less than the defaults, so that 150 runs fit in an hour on two cores.
-BUDGET = {"n_candidates": 20, "n_exchanges": 10, "subsample": 15_000}
 N_PROTOTYPES = 100
 
 
@@ -82,17 +80,17 @@ def black_boxes(schema: TableSchema, seed: int) -> list:
     return [named["logistic"], named["tree"], make_pipeline(SchemaVectorizer(schema), small)]
 
 
-def condensers(schema: TableSchema, epsilon: float, seed: int, budget: dict) -> dict:
+def condensers(schema: TableSchema, epsilon: float, seed: int) -> dict:
     private = {"schema": schema, "random_state": seed, "n_prototypes": N_PROTOTYPES}
     private["epsilon"] = None if math.isinf(epsilon) else epsilon
     boxes = black_boxes(schema, seed)
     return {
-        "zero-order": ZeroOrderCondenser(boxes, **private, **budget),
+        "zero-order": ZeroOrderCondenser(boxes, **private),
         "cluster": ClusterCondenser(**private),
     }
 
 
-def run(name: str, epsilons: list[float], seed: int, budget: dict) -> list[dict]:
+def run(name: str, epsilons: list[float], seed: int) -> list[dict]:
     warnings.simplefilter("ignore")
     X, y = load(name)
     schema = declared(X)
@@ -104,7 +102,7 @@ def run(name: str, epsilons: list[float], seed: int, budget: dict) -> list[dict]
     estimators = models(schema, seed)
     full = train_and_test(estimators, task, (X_train, y_train, np.ones(len(y_train))), test)
     rows = []
-    fits = [(e, *pair) for e in epsilons for pair in condensers(schema, e, seed, budget).items()]
+    fits = [(e, *pair) for e in epsilons for pair in condensers(schema, e, seed).items()]
     for epsilon, method, condenser in fits:
         start = time.perf_counter()
         found = condenser.condense(X_train, y_train)
@@ -128,12 +126,11 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epsilons", type=float, nargs="+", default=[0.5, 1, 2, 4, 8, math.inf])
     parser.add_argument("--tables", nargs="+", default=list(TABLES))
-    parser.add_argument("--default-budget", action="store_true", help="2.5 times as long")
     parser.add_argument("--n-jobs", type=int, default=2)
     parser.add_argument("--output", type=Path)
     args = parser.parse_args()
     jobs = (
-        delayed(run)(name, args.epsilons, seed, {} if args.default_budget else BUDGET)
+        delayed(run)(name, args.epsilons, seed)
         for seed in range(args.seeds)
         for name in args.tables
     )
