@@ -124,8 +124,8 @@ def run(
         rows.append(
             {
                 "table": name, "n": len(y), "seed": seed, "epsilon": epsilon, "spent": spent,
-                "method": method, "prototypes": n_prototypes, "seconds": seconds, **scores, **ratios,
-                "mean ratio": float(np.mean(list(ratios.values()))),
+                "method": method, "prototypes": n_prototypes, "seconds": seconds, **scores,
+                **ratios, "mean ratio": float(np.mean(list(ratios.values()))),
             }
         )  # fmt: skip
         print(f"{name} {epsilon} {seed} {method}: {rows[-1]['mean ratio']:.4f}", flush=True)
