@@ -15,7 +15,7 @@ from skcondense.border import read_private_table
 from skcondense.condensers.grouping import cluster
 from skcondense.condensers.informative import with_typical_values
 from skcondense.condensers.search import ZeroOrderSearch
-from skcondense.condensers.starts import make_pool
+from skcondense.condensers.starts import Starts
 from skcondense.condensers.teacher import FoldTeacher
 from skcondense.exceptions import TargetError, WeightsNotSupportedError
 
@@ -110,7 +110,8 @@ def test_cells_have_three_rows(n_clusters, rng):
 def test_groups_are_whole_patients(condenser, rng):
     patients = np.repeat(np.arange(N // 5), 5)
     rows = rng.normal(size=(N, 4))
-    rows[:5] += 100
+    # So far apart that their mean is not one of them after rounding, which would not be drawn.
+    rows[:5] = rng.normal(100, 10, size=(5, 4))
     y = np.repeat(np.arange(N // 5) % 2, 5)
 
     def furthest(**params):
@@ -119,7 +120,6 @@ def test_groups_are_whole_patients(condenser, rng):
 
     alone, together = furthest(), furthest(groups=patients)
     # The rows of the far patient are a group of their own, unless patients are counted.
-    # (Their mean itself is a real row after rounding, and not drawn.)
     assert alone > 65
     assert together < 60
 
@@ -239,9 +239,9 @@ def test_labels_of_a_patient_come_from_teachers_that_never_met_them(rng, monkeyp
 
     def spy(table, opinion, *rest):
         seen.append((table.y, opinion[:, 1]))
-        return make_pool(table, opinion, *rest)
+        return Starts(table, opinion, *rest)
 
-    monkeypatch.setattr("skcondense.condensers.zero_order.make_pool", spy)
+    monkeypatch.setattr("skcondense.condensers.zero_order.Starts", spy)
     condenser = zero_order(teacher=KNeighborsClassifier(1), max_iter=0)
     condenser.condense(X[patient], noise[patient], groups=patient)
     ((outcome, opinion),) = seen

@@ -11,13 +11,11 @@ importance by permutation.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from skcondense.condensers.starts import Pool
 from skcondense.private_table import PrivateTable
 from skcondense.table import ColumnSchema
 
@@ -25,7 +23,6 @@ __all__ = [
     "FEWEST",
     "column_importance",
     "fewer_columns",
-    "with_fewer_columns",
     "with_typical_values",
 ]
 
@@ -112,8 +109,3 @@ def _typical(column: ColumnSchema, codes: Matrix, weight: Floats) -> Matrix:
     typical = codes[0].copy()
     typical[0] = np.quantile(codes[:, 0], 0.5, weights=weight, method="inverted_cdf")
     return np.asarray(typical)
-
-
-def with_fewer_columns(pool: Pool, varying: Columns, table: PrivateTable) -> Pool:
-    """The pool with typical values in the other columns. Labels stay: they average over those."""
-    return replace(pool, Z=with_typical_values(pool.Z, varying, table), varying=varying)

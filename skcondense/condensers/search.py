@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from skcondense.callbacks import FitProgress
 from skcondense.condensers.objective import Candidate, Objective
 from skcondense.condensers.search_space import SearchSpace
-from skcondense.condensers.starts import Pool
+from skcondense.condensers.starts import Pool, Starts
 from skcondense.exceptions import BlackBoxError
 from skcondense.optimizers import (
     BatchOptimizer,
@@ -116,12 +116,14 @@ class ZeroOrderSearch:
             key: [] for key in ("stage", "n_iter", "loss", "n_evals")
         }
 
-    def run(self, pools: Sequence[Pool]) -> Found:
-        """Search from pools of candidate rows that differ in the columns that vary."""
-        first = self._candidate(pools[0], self.table.decode(pools[0].Z), pools[0].sets[0])
-        self.objective.check(first, self.table)
+    def run(self, starts: Starts, levels: Sequence[NDArray[np.bool_]]) -> Found:
+        """Search from candidate sets in one of several choices of the columns that vary."""
+        first = starts.pool(levels[0], 1)
+        self.objective.check(
+            self._candidate(first, self.table.decode(first.Z), first.sets[0]), self.table
+        )
         with self._parallel:
-            pool = self._choose_columns(pools)
+            pool = starts.pool(self._choose_columns(starts, levels), self._settings.n_candidates)
             rows = self.table.decode(pool.Z)
             members = self._exchange(pool, rows)
             labels = self._choose_labels(pool, rows, members)
@@ -140,20 +142,25 @@ class ZeroOrderSearch:
             found = space.unpack(self._gate(space, self._refine(space)))
             return Found(*found, pool.varying)
 
-    def _choose_columns(self, pools: Sequence[Pool]) -> Pool:
-        """The pool whose first sets have the smallest mean loss, all on the same rows."""
+    def _choose_columns(
+        self, starts: Starts, levels: Sequence[NDArray[np.bool_]]
+    ) -> NDArray[np.bool_]:
+        """The columns with which a few sets have the smallest mean loss, all on the same rows."""
+        if len(levels) == 1:
+            return levels[0]
         batch = self._draw(self._settings.batch_size)
+        n_sets = min(COLUMN_SETS, self._settings.n_candidates)
         losses: list[float] = []
-        for n_iter, pool in enumerate(pools if len(pools) > 1 else (), start=1):
-            found = self._losses_of_first_sets(pool, batch)
+        for n_iter, varying in enumerate(levels, start=1):
+            found = self._losses(starts.pool(varying, n_sets), batch)
             losses.append(float(np.mean(found)))
-            if self._report("columns", n_iter, len(pools), found):
+            if self._report("columns", n_iter, len(levels), found):
                 break
-        return pools[int(np.argmin(losses))] if losses else pools[0]
+        return levels[int(np.argmin(losses))]
 
-    def _losses_of_first_sets(self, pool: Pool, batch: PrivateTable) -> Vector:
+    def _losses(self, pool: Pool, batch: PrivateTable) -> Vector:
         rows = self.table.decode(pool.Z)
-        candidates = [self._candidate(pool, rows, s) for s in pool.sets[:COLUMN_SETS]]
+        candidates = [self._candidate(pool, rows, members) for members in pool.sets]
         try:
             return self.objective(candidates, batch)
         except BlackBoxError:

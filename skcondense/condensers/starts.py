@@ -15,9 +15,10 @@ from skcondense.condensers.grouping import (
     synthetic_only,
     with_opinion,
 )
+from skcondense.condensers.informative import with_typical_values
 from skcondense.private_table import PrivateTable
 
-__all__ = ["Pool", "make_pool", "without_real_rows"]
+__all__ = ["Pool", "Starts", "without_real_rows"]
 
 Matrix = NDArray[Any]
 Floats = NDArray[np.float64]
@@ -53,18 +54,11 @@ class Pool:
     varying: NDArray[np.bool_]
 
 
-def make_pool(
-    table: PrivateTable,
-    opinion: Floats,
-    label: Callable[[Matrix], Floats],
-    kinds: Sequence[str],
-    blocks: Sequence[Block],
-    n_sets: int,
-    rng: np.random.Generator,
-) -> Pool:
-    """Build candidate sets, each from k-means cells of a random part of the rows.
+@dataclass(frozen=True)
+class Starts:
+    """Where candidate sets come from: k-means cells of random parts of the rows.
 
-    Cells are of rows that are alike and of which a teacher says alike.
+    Cells are of rows that are alike, in the columns that vary, and of which a teacher says alike.
 
     Parameters
     ----------
@@ -79,66 +73,81 @@ def make_pool(
         row in the middle of a cell and its two nearest neighbours; or those middle rows.
     blocks : sequence of (ndarray, int)
         Parts of the rows to form cells in, and the number of cells in each.
-    n_sets : int
-        Number of sets.
     rng : Generator
         Source of randomness.
-
-    Returns
-    -------
-    Pool
-        Each row has the weight of its cell.
     """
-    geometry = with_opinion(table.Z, table.task.to_free(opinion))
-    source = _Source(table, geometry, opinion, label)
-    parts = []
-    for k in range(n_sets):
-        make = _MAKERS[kinds[k % len(kinds)]]
-        for rows, count in blocks:
-            part, cell, weight = _cells(source, rows, count, rng)
-            parts.append((*make(source, part, cell), weight))
-    Z, labels, weight = (np.concatenate(part) for part in zip(*parts, strict=True))
-    sets = np.arange(len(Z)).reshape(n_sets, -1)
-    return Pool(Z, labels, weight, sets, np.ones(len(table.encoder.schema), dtype=bool))
-
-
-@dataclass(frozen=True)
-class _Source:
-    """Rows that sets are made of, where nearness is measured, and what a teacher says."""
 
     table: PrivateTable
-    geometry: Floats
     opinion: Floats
     label: Callable[[Matrix], Floats]
+    kinds: Sequence[str]
+    blocks: Sequence[Block]
+    rng: np.random.Generator
+
+    def pool(self, varying: NDArray[np.bool_], n_sets: int) -> Pool:
+        """Build candidate sets.
+
+        Parameters
+        ----------
+        varying : ndarray of shape (n_columns,)
+            Which columns vary; the others get a typical value.
+        n_sets : int
+            Number of sets.
+
+        Returns
+        -------
+        Pool
+            Each row has the weight of its cell.
+        """
+        codes = np.concatenate(
+            [np.arange(c.start, c.stop) for c in np.array(self.table.encoder.slices)[varying]]
+        )
+        geometry = with_opinion(self.table.Z[:, codes], self.table.task.to_free(self.opinion))
+        parts = []
+        for k in range(n_sets):
+            make = _MAKERS[self.kinds[k % len(self.kinds)]]
+            for rows, count in self.blocks:
+                part, cell, weight = self._cells(geometry, rows, count)
+                parts.append((*make(self, geometry, part, cell), weight))
+        Z, labels, weight = (np.concatenate(part) for part in zip(*parts, strict=True))
+        # Labels stay: they average over the columns that are left out.
+        Z = with_typical_values(Z, varying, self.table)
+        pool = Pool(Z, labels, weight, np.arange(len(Z)).reshape(n_sets, -1), varying)
+        return pool if "medoids" in self.kinds else without_real_rows(pool, self.table, self.rng)
+
+    def _cells(
+        self, geometry: Floats, rows: Positions, count: int
+    ) -> tuple[Positions, Positions, Floats]:
+        """Positions of a part of some rows, the cell of each, and each cell's weight."""
+        # Another part of the rows makes another set.
+        size = min(len(rows), max(CLUSTER_ROWS, ROWS_PER_CELL * count))
+        part = self.rng.choice(rows, size, replace=False)
+        mass = self.table.weight[part]
+        cell = cluster(geometry[part], count, self.rng, mass)
+        return part, cell, np.bincount(cell, mass) * (self.table.weight[rows].sum() / mass.sum())
 
 
-def _cells(
-    source: _Source, rows: Positions, count: int, rng: np.random.Generator
-) -> tuple[Positions, Positions, Floats]:
-    """Positions of a part of some rows, the cell of each, and each cell's weight."""
-    # Another part of the rows makes another set.
-    size = min(len(rows), max(CLUSTER_ROWS, ROWS_PER_CELL * count))
-    part = rng.choice(rows, size, replace=False)
-    mass = source.table.weight[part]
-    cell = cluster(source.geometry[part], count, rng, mass)
-    return part, cell, np.bincount(cell, mass) * (source.table.weight[rows].sum() / mass.sum())
-
-
-def _means(source: _Source, part: Positions, cell: Positions) -> tuple[Matrix, Floats]:
-    table, mass = source.table, source.table.weight[part]
+def _means(
+    starts: Starts, geometry: Floats, part: Positions, cell: Positions
+) -> tuple[Matrix, Floats]:
+    table, mass = starts.table, starts.table.weight[part]
     Z = table.encoder.project(means_of(table.Z[part], cell, mass))
-    return Z, means_of(source.opinion[part], cell, mass)
+    return Z, means_of(starts.opinion[part], cell, mass)
 
 
-def _groups(source: _Source, part: Positions, cell: Positions) -> tuple[Matrix, Floats]:
-    middle = part[medoids_of(source.geometry[part], cell)]
-    Z = group_means(source.table, middle, source.geometry)
-    return Z, source.label(Z)
+def _groups(
+    starts: Starts, geometry: Floats, part: Positions, cell: Positions
+) -> tuple[Matrix, Floats]:
+    middle = part[medoids_of(geometry[part], cell)]
+    Z = group_means(starts.table, middle, geometry)
+    return Z, starts.label(Z)
 
 
-def _medoids(source: _Source, part: Positions, cell: Positions) -> tuple[Matrix, Floats]:
-    middle = part[medoids_of(source.geometry[part], cell)]
-    return source.table.Z[middle], source.opinion[middle]
+def _medoids(
+    starts: Starts, geometry: Floats, part: Positions, cell: Positions
+) -> tuple[Matrix, Floats]:
+    middle = part[medoids_of(geometry[part], cell)]
+    return starts.table.Z[middle], starts.opinion[middle]
 
 
 _MAKERS = {"clusters": _means, "groups": _groups, "medoids": _medoids}

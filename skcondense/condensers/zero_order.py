@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from skcondense._sklearn import HasMethods, StrOptions, at_least, between
 from skcondense._threads import single_threaded
@@ -15,7 +16,6 @@ from skcondense.condensers.informative import (
     FEWEST,
     column_importance,
     fewer_columns,
-    with_fewer_columns,
     with_typical_values,
 )
 from skcondense.condensers.measuring import check_request, measure, shares_of
@@ -26,7 +26,7 @@ from skcondense.condensers.private_search import (
 from skcondense.condensers.private_teacher import N_ROWS, PrivateTeacher, refuse_other_teacher
 from skcondense.condensers.rare_levels import with_rare_levels
 from skcondense.condensers.search import PARTS, Found, ZeroOrderSearch
-from skcondense.condensers.starts import Pool, make_pool, without_real_rows
+from skcondense.condensers.starts import Starts
 from skcondense.condensers.teacher import FoldTeacher
 from skcondense.privacy import Oracle, PrivacyLedger
 from skcondense.private_table import PrivateTable
@@ -290,28 +290,22 @@ class ZeroOrderCondenser(DatasetCondenser):
         source = table.take(rows)
         blocks = blocks_of(self.allocation, self.n_prototypes, source)
         kinds = _kinds(self.init, blocks)
-        pool = make_pool(
-            source, opinion[rows], teacher.label, kinds, blocks, self.n_candidates, rng
-        )
-        pools = self._pools(pool, teacher, source, rng)
-        if self.init != "real":
-            pools = [without_real_rows(part, source, rng) for part in pools]
+        starts = Starts(source, opinion[rows], teacher.label, kinds, blocks, rng)
         # Losses of survival need times and censoring.
         scores = None if table.task.name == "survival" else opinion
         search = ZeroOrderSearch(self, table, scores, table, rng)
-        found = search.run(pools)
+        found = search.run(starts, self._levels(starts))
         if self.init != "real":
             found = _with_rare_levels(found, source, teacher)
         return self._delivered(search, found, table.task.overall(table.y, table.weight))
 
-    def _pools(
-        self, pool: Pool, teacher: Any, table: PrivateTable, rng: np.random.Generator
-    ) -> list[Pool]:
-        """The pool with all columns and, where columns may be left out, with fewer."""
-        if self._columns(table.task) == "all" or len(pool.varying) < 2 * FEWEST:
-            return [pool]
-        levels = fewer_columns(column_importance(teacher.label, table, rng))
-        return [pool, *(with_fewer_columns(pool, varying, table) for varying in levels[1:])]
+    def _levels(self, starts: Starts) -> list[NDArray[np.bool_]]:
+        """All columns and, where columns may be left out, fewer and fewer."""
+        table = starts.table
+        n_columns = len(table.encoder.schema)
+        if self._columns(table.task) == "all" or n_columns < 2 * FEWEST:
+            return [np.ones(n_columns, dtype=bool)]
+        return fewer_columns(column_importance(starts.label, table, starts.rng))
 
     def _columns(self, task: Task) -> str:
         # A survival set is read for hazard ratios too, and Cox fails on constant columns.
@@ -362,12 +356,10 @@ class ZeroOrderCondenser(DatasetCondenser):
             oracle.read_sample(self.subsample / copula.marginals.n_rows)
         opinion = teacher.label(teacher.proxy.Z)
         blocks = blocks_of(self.allocation, self.n_prototypes, teacher.proxy)
-        pool = make_pool(
-            teacher.proxy, opinion, teacher.label, ["medoids"], blocks, self.n_candidates, rng
-        )
+        starts = Starts(teacher.proxy, opinion, teacher.label, ["medoids"], blocks, rng)
         search = PrivateZeroOrderSearch(self, teacher, oracle, shares, rng)
-        pools = self._pools(pool, teacher, teacher.proxy, rng)
-        return self._delivered(search, search.run(pools), copula.marginals.overall)
+        found = search.run(starts, self._levels(starts))
+        return self._delivered(search, found, copula.marginals.overall)
 
     def _loss_type(self, task: Task) -> type[Loss]:
         return loss_type(task, self.loss)

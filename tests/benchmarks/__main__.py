@@ -20,7 +20,7 @@ from tests.benchmarks.peers.environments import facts
 def runs(folder: Path, seeds: int, environments: Path | None) -> Iterator[tuple[str, list[str]]]:
     """Name and arguments of each benchmark."""
     many = ["--seeds", str(seeds)]
-    for name in ("privacy_utility", "survival", "utility", "ablation", "transfer"):
+    for name in ("privacy_utility", "survival", "ablation", "transfer"):
         yield name, [f"tests.benchmarks.{name}", *many, "--output", f"{folder / name}.csv"]
     results = [f"{folder / name}.csv" for name in ("privacy_utility", "survival")]
     yield "headline", ["tests.benchmarks.headline", *results]

@@ -1,6 +1,7 @@
-"""Utility against epsilon: private condensed sets against all real rows, on real tables.
+"""Utility against epsilon: condensed sets and real rows against all real rows, on real tables.
 
 Run: python -m tests.benchmarks.privacy_utility [--seeds 5] [--epsilons 1 4 inf] [--output out.csv]
+     [--methods zero-order cluster random "random, teacher"] [--prototypes 100]
 
 The schema plays the part of what a data manager would declare: bounds and typical ranges of the
 whole table, rounded outwards to two significant digits, and the categories that occur.
@@ -27,6 +28,7 @@ from xgboost import XGBClassifier
 from skcondense import (
     ClusterCondenser,
     ColumnSchema,
+    RandomCondenser,
     SchemaVectorizer,
     TableSchema,
     ZeroOrderCondenser,
@@ -35,10 +37,6 @@ from skcondense.audit import train_and_test
 from skcondense.table import Container
 from skcondense.tasks import resolve_task
 from tests.benchmarks.data import TABLES, gather, load
-
-# Less than the defaults, so that 150 runs fit in an hour on two cores.
-BUDGET = {"n_candidates": 20, "n_exchanges": 10, "subsample": 15_000}
-N_PROTOTYPES = 100
 
 
 def declared(X: pd.DataFrame) -> TableSchema:
@@ -82,17 +80,24 @@ def black_boxes(schema: TableSchema, seed: int) -> list:
     return [named["logistic"], named["tree"], make_pipeline(SchemaVectorizer(schema), small)]
 
 
-def condensers(schema: TableSchema, epsilon: float, seed: int, budget: dict) -> dict:
-    private = {"schema": schema, "random_state": seed, "n_prototypes": N_PROTOTYPES}
-    private["epsilon"] = None if math.isinf(epsilon) else epsilon
+def condensers(schema: TableSchema, epsilon: float, seed: int, n_prototypes: int) -> dict:
+    common = {"schema": schema, "random_state": seed, "n_prototypes": n_prototypes}
+    private = {**common, "epsilon": None if math.isinf(epsilon) else epsilon}
     boxes = black_boxes(schema, seed)
-    return {
-        "zero-order": ZeroOrderCondenser(boxes, **private, **budget),
+    found = {
+        "zero-order": ZeroOrderCondenser(boxes, **private),
         "cluster": ClusterCondenser(**private),
     }
+    if math.isinf(epsilon):
+        # Real rows, which no epsilon can protect: the controls.
+        found["random"] = RandomCondenser(**common)
+        found["random, teacher"] = RandomCondenser(labels="teacher", **common)
+    return found
 
 
-def run(name: str, epsilons: list[float], seed: int, budget: dict) -> list[dict]:
+def run(
+    name: str, epsilons: list[float], seed: int, n_prototypes: int, only: list[str]
+) -> list[dict]:
     warnings.simplefilter("ignore")
     X, y = load(name)
     schema = declared(X)
@@ -104,8 +109,12 @@ def run(name: str, epsilons: list[float], seed: int, budget: dict) -> list[dict]
     estimators = models(schema, seed)
     full = train_and_test(estimators, task, (X_train, y_train, np.ones(len(y_train))), test)
     rows = []
-    fits = [(e, *pair) for e in epsilons for pair in condensers(schema, e, seed, budget).items()]
+    fits = [
+        (e, *pair) for e in epsilons for pair in condensers(schema, e, seed, n_prototypes).items()
+    ]
     for epsilon, method, condenser in fits:
+        if method not in only:
+            continue
         start = time.perf_counter()
         found = condenser.condense(X_train, y_train)
         seconds = time.perf_counter() - start
@@ -115,8 +124,8 @@ def run(name: str, epsilons: list[float], seed: int, budget: dict) -> list[dict]
         rows.append(
             {
                 "table": name, "n": len(y), "seed": seed, "epsilon": epsilon, "spent": spent,
-                "method": method, "seconds": seconds, **scores, **ratios,
-                "mean ratio": float(np.mean(list(ratios.values()))),
+                "method": method, "prototypes": n_prototypes, "seconds": seconds, **scores,
+                **ratios, "mean ratio": float(np.mean(list(ratios.values()))),
             }
         )  # fmt: skip
         print(f"{name} {epsilon} {seed} {method}: {rows[-1]['mean ratio']:.4f}", flush=True)
@@ -128,12 +137,14 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epsilons", type=float, nargs="+", default=[0.5, 1, 2, 4, 8, math.inf])
     parser.add_argument("--tables", nargs="+", default=list(TABLES))
-    parser.add_argument("--default-budget", action="store_true", help="2.5 times as long")
+    methods = ["zero-order", "cluster", "random", "random, teacher"]
+    parser.add_argument("--methods", nargs="+", default=methods, choices=methods)
+    parser.add_argument("--prototypes", type=int, default=100)
     parser.add_argument("--n-jobs", type=int, default=2)
     parser.add_argument("--output", type=Path)
     args = parser.parse_args()
     jobs = (
-        delayed(run)(name, args.epsilons, seed, {} if args.default_budget else BUDGET)
+        delayed(run)(name, args.epsilons, seed, args.prototypes, args.methods)
         for seed in range(args.seeds)
         for name in args.tables
     )

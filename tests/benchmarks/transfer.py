@@ -28,7 +28,7 @@ from skcondense import SchemaVectorizer, TableSchema, ZeroOrderCondenser
 from skcondense.audit import train_and_test
 from skcondense.tasks import resolve_task
 from tests.benchmarks.data import TABLES, gather, load
-from tests.benchmarks.privacy_utility import BUDGET, black_boxes, declared, models
+from tests.benchmarks.privacy_utility import black_boxes, declared, models
 
 # Kernel and neighbour methods take minutes on more rows, as the reference on all of them.
 MAX_ROWS = 6000
@@ -80,7 +80,6 @@ def run(name: str, epsilon: float, seed: int) -> list[dict]:
             schema=schema,
             epsilon=None if math.isinf(epsilon) else epsilon,
             random_state=seed,
-            **BUDGET,
         )
         found = condenser.condense(X_train, y_train)
         scores = train_and_test(trained, task, (found.X, found.y, found.sample_weight), test)
