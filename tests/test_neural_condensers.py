@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
-from sklearn.datasets import load_diabetes, load_digits
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
@@ -363,6 +363,13 @@ def test_presets():
             kind.preset(name, n_prototypes=5)._validate_params()
     with pytest.raises(ValueError, match="fast"):
         DistributionMatchingCondenser.preset("slow")
+
+
+def test_presets_take_tables():
+    X, y = load_breast_cancer(return_X_y=True)
+    for kind in {type(c) for c in CONDENSERS}:
+        condenser = kind.preset("fast", n_prototypes=4, max_iter=1, random_state=0)
+        assert condenser.condense(X[:100], y[:100]).n_prototypes == 4
 
 
 def test_epsilon_is_refused_where_there_is_no_private_method(digits):

@@ -22,6 +22,7 @@ from skcondense.neural.improved_distribution import ImprovedDistributionMatching
 from skcondense.neural.kernel_points import KernelInducingPointsCondenser, solve_labels
 from skcondense.neural.kernels import NTK, GaussianKernel, Kernel, LaplaceKernel
 from skcondense.neural.mlp import MLP, ResidualMLP
+from skcondense.neural.settings import ByInput
 
 __all__ = [
     "AUGMENTATIONS",
@@ -30,6 +31,7 @@ __all__ = [
     "VGG11",
     "AlexNet",
     "Augmentation",
+    "ByInput",
     "CondensedEvaluation",
     "ConvNet",
     "CostEstimate",

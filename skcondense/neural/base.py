@@ -27,6 +27,7 @@ from skcondense.neural.problem import MatchingProblem, is_learnable
 from skcondense.neural.randomness import torch_generator
 from skcondense.neural.settings import (
     NETWORKS,
+    ByInput,
     NetworkSettings,
     resolve_architecture,
     resolve_augmentation,
@@ -59,7 +60,8 @@ class NeuralCondenser(DatasetCondenser):
         Rows (images) to learn. With `factor`, mosaics.
     network : str or Architecture, default="auto"
         "convnet", "mlp", "residual_mlp", "resnet18", "vgg11", "alexnet", or an object such as
-        ``ConvNet(width=128)``. "auto" is a ConvNet for images and an MLP for tables.
+        ``ConvNet(width=128)``. "auto" is `ByInput`: a ConvNet for images
+        and an MLP for tables.
     augmentation : str or Augmentation, default="auto"
         "none", "dsa", "digits", "medical", "chest_xray", "histology", or an object. "auto" is
         "medical" for images and "none" for tables.
@@ -116,7 +118,7 @@ class NeuralCondenser(DatasetCondenser):
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **DatasetCondenser._parameter_constraints,
-        "network": [StrOptions({"auto", *NETWORKS}), Architecture],
+        "network": [StrOptions({"auto", *NETWORKS}), Architecture, ByInput],
         "augmentation": [StrOptions({"auto", *AUGMENTATIONS}), Augmentation],
         "labels": [StrOptions({"hard", "teacher"})],
         "teacher": [HasMethods(["fit", "predict"]), list, None],

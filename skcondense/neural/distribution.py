@@ -26,7 +26,7 @@ from skcondense.neural.private_features import (
 )
 from skcondense.neural.problem import MatchingProblem
 from skcondense.neural.randomness import torch_generator
-from skcondense.neural.settings import NetworkSettings
+from skcondense.neural.settings import ByInput, NetworkSettings
 from skcondense.neural.starts import JITTER, given_start
 from skcondense.neural.synthetic import SyntheticSet
 from skcondense.privacy import Oracle
@@ -163,13 +163,13 @@ class DistributionMatchingCondenser(NeuralCondenser):
     }
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
-        "fast": {"max_iter": 300, "batch_size": 64, "network": ConvNet(width=16)},
+        "fast": {"max_iter": 300, "batch_size": 64, "network": ByInput(ConvNet(width=16))},
         "cpu": {"max_iter": 2000},
-        "gpu": {"max_iter": 10_000, "batch_size": 256, "network": ConvNet(width=128)},
+        "gpu": {"max_iter": 10_000, "batch_size": 256, "network": ByInput(ConvNet(width=128))},
         "paper": {
             "max_iter": 20_000,
             "batch_size": 256,
-            "network": ConvNet(width=128),
+            "network": ByInput(ConvNet(width=128)),
             "augmentation": "dsa",
             "init": "real",
             "optimizer": "sgd",

@@ -26,6 +26,7 @@ from skcondense.neural.problem import Objective
 from skcondense.neural.randomness import torch_generator
 from skcondense.neural.settings import (
     NETWORKS,
+    ByInput,
     NetworkSettings,
     resolve_architecture,
     resolve_augmentation,
@@ -48,7 +49,7 @@ class _NeuralPredictor(BaseEstimator):
     """A network behind scikit-learn's interface; subclasses say what it predicts."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        "network": [StrOptions({"auto", *NETWORKS}), Architecture],
+        "network": [StrOptions({"auto", *NETWORKS}), Architecture, ByInput],
         "augmentation": [StrOptions({"auto", *AUGMENTATIONS}), Augmentation],
         "n_steps": [at_least(1)],
         "batch_size": [at_least(1)],
@@ -143,7 +144,8 @@ class NeuralClassifier(ClassifierMixin, _NeuralPredictor):
     ----------
     network : str or Architecture, default="auto"
         "convnet", "mlp", "residual_mlp", "resnet18", "vgg11", "alexnet", or an object such as
-        ``ConvNet(width=128)``. "auto" is a ConvNet for images and an MLP for tables.
+        ``ConvNet(width=128)``. "auto" is `ByInput`: a ConvNet for images
+        and an MLP for tables.
     augmentation : str or Augmentation, default="auto"
         By name or as an object; "auto" is "medical" for images and "none" for tables.
     n_steps : int, default=1000

@@ -14,7 +14,7 @@ from skcondense.neural.loop import Matcher
 from skcondense.neural.network import Network, initialise
 from skcondense.neural.passes import Passes
 from skcondense.neural.problem import MatchingProblem
-from skcondense.neural.settings import NetworkSettings
+from skcondense.neural.settings import ByInput, NetworkSettings
 from skcondense.neural.synthetic import SyntheticSet
 from skcondense.neural.training import TrainingRecipe, train
 
@@ -232,13 +232,13 @@ class GradientMatchingCondenser(NeuralCondenser):
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "fast": {"max_iter": 40, "batch_size": 64, "n_outer": 3, "n_inner": 5,
-                 "network": ConvNet(width=16)},
+                 "network": ByInput(ConvNet(width=16))},
         "cpu": {"max_iter": 200, "n_outer": 5, "n_inner": 10},
-        "gpu": {"max_iter": 1000, "batch_size": 256, "network": ConvNet(width=128)},
+        "gpu": {"max_iter": 1000, "batch_size": 256, "network": ByInput(ConvNet(width=128))},
         "paper": {
             "max_iter": 1000,
             "batch_size": 256,
-            "network": ConvNet(width=128),
+            "network": ByInput(ConvNet(width=128)),
             "augmentation": "dsa",
             "init": "real",
             "optimizer": "sgd",

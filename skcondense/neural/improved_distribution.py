@@ -16,7 +16,7 @@ from skcondense.neural.loop import Matcher
 from skcondense.neural.mean_features import mean_feature_loss, means_of_parts, real_mean_features
 from skcondense.neural.network import Network, Shape
 from skcondense.neural.problem import MatchingProblem
-from skcondense.neural.settings import NetworkSettings
+from skcondense.neural.settings import ByInput, NetworkSettings
 from skcondense.neural.synthetic import SyntheticSet
 from skcondense.neural.training import TrainingRecipe, train
 from skcondense.tasks import ClassificationTask
@@ -204,14 +204,14 @@ class ImprovedDistributionMatchingCondenser(NeuralCondenser):
             "max_iter": 150,
             "batch_size": 64,
             "n_train_steps": 5,
-            "network": ConvNet(width=16),
+            "network": ByInput(ConvNet(width=16)),
         },
         "cpu": {"max_iter": 1000},
-        "gpu": {"max_iter": 10_000, "batch_size": 256, "network": ConvNet(width=128)},
+        "gpu": {"max_iter": 10_000, "batch_size": 256, "network": ByInput(ConvNet(width=128))},
         "paper": {
             "max_iter": 20_000,
             "batch_size": 256,
-            "network": ConvNet(width=128),
+            "network": ByInput(ConvNet(width=128)),
             "augmentation": "dsa",
             "init": "real",
             "optimizer": "sgd",

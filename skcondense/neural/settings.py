@@ -1,6 +1,6 @@
 """From names to objects: networks and augmentations that a condenser may be told by name."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -14,7 +14,13 @@ from skcondense.neural.inputs import InputSpace
 from skcondense.neural.mlp import MLP, ResidualMLP
 from skcondense.neural.network import Architecture, Network, make_network
 
-__all__ = ["NETWORKS", "NetworkSettings", "resolve_architecture", "resolve_augmentation"]
+__all__ = [
+    "NETWORKS",
+    "ByInput",
+    "NetworkSettings",
+    "resolve_architecture",
+    "resolve_augmentation",
+]
 
 NETWORKS: dict[str, Architecture] = {
     "convnet": ConvNet(),
@@ -26,13 +32,29 @@ NETWORKS: dict[str, Architecture] = {
 }
 
 
+@dataclass(frozen=True)
+class ByInput:
+    """One architecture for images and another for tables, so that a preset serves both.
+
+    Parameters
+    ----------
+    image : Architecture, default=ConvNet()
+        For images.
+    table : Architecture, default=MLP()
+        For rows of tables.
+    """
+
+    image: Architecture = field(default_factory=ConvNet)
+    table: Architecture = field(default_factory=MLP)
+
+
 def resolve_architecture(network: Any, *, is_image: bool) -> Architecture:
-    """A named architecture, or the one given; "auto" is a ConvNet for images, else an MLP."""
-    if isinstance(network, Architecture):
-        return network
+    """The architecture that a name or an object stands for; "auto" is ``ByInput()``."""
     if network == "auto":
-        network = "convnet" if is_image else "mlp"
-    return NETWORKS[network]
+        network = ByInput()
+    if isinstance(network, ByInput):
+        return network.image if is_image else network.table
+    return network if isinstance(network, Architecture) else NETWORKS[network]
 
 
 def resolve_augmentation(augmentation: Any, *, is_image: bool) -> Augmentation:
