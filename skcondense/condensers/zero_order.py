@@ -83,7 +83,7 @@ class ZeroOrderCondenser(DatasetCondenser):
         What candidate sets make of k-means cells of rows that are alike and of which a teacher
         says alike. "clusters": the cells' means. "groups": the mean of the row in the middle of
         the cell and its two nearest neighbours. "mixed": one and the other in turn. "real": the
-        row in the middle. Not used with epsilon: there "real" means rows of the proxy.
+        row in the middle. Not used with epsilon, where sets hold rows of the proxy.
     n_candidates : int, default=30
         Number of candidate sets.
     n_exchanges : int, default=30
