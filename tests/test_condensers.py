@@ -18,6 +18,7 @@ from skcondense.condensers.search import ZeroOrderSearch
 from skcondense.condensers.starts import Starts
 from skcondense.condensers.teacher import FoldTeacher
 from skcondense.exceptions import TargetError, WeightsNotSupportedError
+from skcondense.tasks.base import weighted_rows
 
 N = 200
 draw = np.random.default_rng(0)
@@ -257,6 +258,29 @@ def test_rows_are_scored_by_labels_in_place_of_outcomes():
     part = search._draw(100)
     assert len(part) == 100
     assert np.bincount(part.y.astype(int), part.weight).tolist() == [12.5, 37.5]
+
+
+@pytest.mark.parametrize("batch_size", [1, 5])
+def test_batch_smaller_than_the_number_of_classes(batch_size):
+    y = np.digitize(X[:, 0], [-1, -0.5, 0, 0.5, 1])
+    found = zero_order(batch_size=batch_size, max_iter=0).condense(X, y)
+    assert found.n_prototypes == 10
+
+
+def test_rare_outcomes_keep_their_share():
+    # Every label is below what is negligible, and all together are the prevalence.
+    shares = np.column_stack([1 - np.linspace(0.001, 0.004, 50), np.linspace(0.001, 0.004, 50)])
+    weight = np.full(50, 80.0)
+    _, outcome, row_weight = weighted_rows(shares, weight)
+    assert row_weight.sum() == pytest.approx(weight.sum())
+    assert row_weight[outcome == 1].sum() == pytest.approx(weight @ shares[:, 1], rel=1e-3)
+
+
+def test_class_of_one_patient():
+    y, patient = np.zeros(N, dtype=int), np.arange(N)
+    y[:6], patient[:6] = 1, 0
+    found = zero_order(max_iter=0).condense(X, y, groups=patient)
+    assert set(found.y) == {0, 1}
 
 
 def test_columns_that_say_nothing_get_one_value():

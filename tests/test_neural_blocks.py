@@ -360,3 +360,12 @@ def test_labels_meet_the_total_and_keep_their_order():
     assert weight @ low[:, 0] / weight.sum() == pytest.approx(1.5)
     assert low.min() >= 0
     assert low.max() <= 10
+
+
+def test_pooling_serves_later_fits_after_inference_mode():
+    pool = Halving()
+    with torch.inference_mode():
+        pool(torch.rand(2, 3, 10, 14))
+    x = torch.rand(2, 3, 10, 14, requires_grad=True)
+    pool(x).sum().backward()
+    assert torch.allclose(x.grad, torch.full_like(x, 0.25))

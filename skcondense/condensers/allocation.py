@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from skcondense.private_table import PrivateTable
 from skcondense.tasks import ClassificationTask
 
-__all__ = ["allocate", "blocks_of"]
+__all__ = ["allocate", "blocks_of", "share_out"]
 
 
 def allocate(
@@ -63,11 +63,11 @@ def allocate(
     share: NDArray[np.float64] = np.ones(len(strata))
     if allocation == "proportional":
         share = np.bincount(table.strata, table.weight)[strata].astype(np.float64)
-    counts = _share_out(n_prototypes, share, room)
+    counts = share_out(n_prototypes, share, room)
     return dict(zip(strata.tolist(), counts.tolist(), strict=True))
 
 
-def _share_out(total: int, share: NDArray[np.float64], room: NDArray[np.intp]) -> NDArray[np.intp]:
+def share_out(total: int, share: NDArray[np.float64], room: NDArray[np.intp]) -> NDArray[np.intp]:
     """Give one to each, then one at a time to whoever is furthest below its share."""
     counts = np.ones(len(share), dtype=np.intp)
     target = total * share / share.sum()

@@ -57,11 +57,11 @@ class ClusterCondenser(DatasetCondenser):
     n_prototypes : int, default=100
         Number of cells; the table must have three rows (patients) for each.
     labels : {"auto", "teacher", "mean", "hard"}, default="auto"
-        How a prototype is labelled. "auto": "teacher", but "mean" for images, whose many columns
-        make a teacher slow. "mean": cells ignore the outcome and carry its mean as a
-        soft label (for survival, an actuarial life table). "hard": cells stay within a stratum,
-        as `allocation` says, and carry its typical outcome. "teacher": cells are of rows that are
-        alike and of which a teacher says alike, and carry the mean of its labels.
+        How a prototype is labelled. "teacher": cells are of rows that are alike and of which a
+        teacher says alike, and carry the mean of its labels. "mean": cells ignore the outcome and
+        carry its mean as a soft label (for survival, an actuarial life table). "hard": cells stay
+        within a stratum, as `allocation` says, and carry its typical outcome. "auto": "teacher",
+        but "mean" for images if no `teacher` is given: their many columns make one slow.
     teacher : estimator or list of estimators, default=None
         Fitted to encoded rows, out of fold; a list is averaged. Regressors for regression,
         classifiers otherwise. By default gradient boosting averaged with a linear model.
@@ -158,7 +158,8 @@ class ClusterCondenser(DatasetCondenser):
 
     def _labels(self, schema: TableSchema) -> str:
         if self.labels == "auto":
-            return "mean" if any(column.is_image for column in schema) else "teacher"
+            is_image = any(column.is_image for column in schema)
+            return "mean" if is_image and self.teacher is None else "teacher"
         return self.labels
 
     _takes_images = True

@@ -32,6 +32,8 @@ Vector = NDArray[np.float64]
 PARTS = frozenset({"features", "labels", "weights"})
 # The final choice is made on up to this many rows, more than a batch: it must not be luck.
 GATE_ROWS = 5000
+# Rows that sets are scored on at least, whatever the number of outcomes.
+FEWEST_SCORED = 500
 # Iterations between two sets that the final choice considers.
 CHECKPOINT = 10
 # Candidate sets that tell whether fewer columns are better.
@@ -269,7 +271,9 @@ class ZeroOrderSearch:
         """Rows to score on: each once, or once per outcome with the weight of its soft label."""
         if self._opinion is None:
             return self._part(n_rows)[1]
-        rows, part = self._part(n_rows // self._opinion.shape[1])
+        # A row per outcome is to cost no more, but many outcomes must not leave a handful of rows.
+        n_rows = max(n_rows // self._opinion.shape[1], min(n_rows, FEWEST_SCORED))
+        rows, part = self._part(n_rows)
         return part.softened(self._opinion[rows])
 
     def _part(self, n_rows: int) -> tuple[NDArray[np.intp], PrivateTable]:

@@ -97,7 +97,12 @@ def _fit(table: PrivateTable, estimator: Any, rows: NDArray[np.intp]) -> Any:
 
 def _folds(table: PrivateTable, seed: int) -> NDArray[np.intp]:
     """Fold of each row: strata are spread evenly, and a patient's rows stay together."""
-    smallest = int(np.bincount(table.strata)[np.unique(table.strata)].min())
+    # Strata with all rows in one patient cannot be left out any more than those of one row.
+    patients = np.arange(len(table)) if table.groups is None else table.groups
+    pairs = np.unique(
+        np.column_stack([table.strata, np.unique(patients, return_inverse=True)[1]]), axis=0
+    )
+    smallest = int(np.unique(pairs[:, 0], return_counts=True)[1].min())
     fold = np.zeros(len(table), dtype=np.intp)
     if smallest < 2:
         return fold

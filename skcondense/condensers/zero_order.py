@@ -94,7 +94,8 @@ class ZeroOrderCondenser(DatasetCondenser):
     n_directions : int, default=6
         Directions per round; each costs two fits of every black box.
     batch_size : int, default=2000
-        Rows that a round is scored on; a real row counts once for each class.
+        Rows that a round is scored on; a real row counts once for each class (but 500 real rows
+        are scored, where `batch_size` is as large, whatever the number of classes).
     learning_rate : float, default=0.06
         Size of the first refinement step, in radii.
     momentum : float, default=0.9

@@ -13,6 +13,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score
 from sklearn.utils import check_random_state
 
 from skcondense.condensed_set import CondensedSet
+from skcondense.condensers.allocation import share_out
 from skcondense.condensers.random import RandomCondenser
 from skcondense.neural.estimators import NeuralClassifier, NeuralRegressor
 from skcondense.table import is_images
@@ -190,8 +191,12 @@ def _random_rows(
     labels = np.asarray(condensed.y)
     if condensed.task == "classification" and len(condensed) == condensed.n_prototypes:
         classes, counts = np.unique(labels, return_counts=True)
-        counts = np.maximum(np.rint(counts * (n_rows / len(labels))), 1).astype(int)
-        allocation, n_rows = dict(zip(classes.tolist(), counts.tolist(), strict=True)), sum(counts)
+        if n_rows < len(classes):
+            raise ValueError(
+                f"n_random must be at least one per class, {len(classes)} here. Got {n_rows}."
+            )
+        counts = share_out(n_rows, counts / len(labels), np.full(len(classes), n_rows))
+        allocation = dict(zip(classes.tolist(), counts.tolist(), strict=True))
     seed = int(rng.integers(2**31 - 1))
     control = RandomCondenser(
         n_rows, allocation=allocation, task=condensed.task, subsample=None, random_state=seed

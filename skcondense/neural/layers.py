@@ -43,4 +43,7 @@ class Halving(nn.Module):
 @lru_cache
 def _means(width: int, dtype: torch.dtype) -> Any:
     """Takes two rows of pixels, one after the other, to means of squares of four."""
-    return torch.eye(width // 2, dtype=dtype).repeat_interleave(2, dim=0).repeat(2, 1) / 4
+    # What is kept must serve later fits as well, whatever mode the first call was made in.
+    with torch.inference_mode(False):
+        half = torch.eye(width // 2, dtype=dtype, device="cpu")
+        return half.repeat_interleave(2, dim=0).repeat(2, 1) / 4

@@ -18,6 +18,8 @@ Integers = NDArray[np.intp]
 # Delivered rows with a smaller share of their prototype are left out: a ten-class problem would
 # otherwise ship ten rows per prototype, most of them weightless.
 NEGLIGIBLE = 0.005
+# Overall shares below this are not kept to.
+IMPOSSIBLE = 1e-6
 
 
 class Task(ABC):
@@ -199,7 +201,8 @@ def weighted_rows(
     weight : ndarray of shape (n_prototypes,)
         Weight of each prototype.
     negligible : float, default=0.005
-        Smaller shares are left out.
+        Smaller shares are left out, unless the outcome is so rare that most of it would go; the
+        other shares of the outcome make up for them.
 
     Returns
     -------
@@ -208,10 +211,13 @@ def weighted_rows(
     row_weight : ndarray of shape (n_rows,)
         Sums to the sum of `weight`.
     """
-    keep = shares >= negligible
+    totals = weight @ shares
+    keep = shares >= np.minimum(negligible, totals / weight.sum() / 2)
     # No outcome may vanish from the whole set: estimators would not learn that it exists.
     keep[shares.argmax(axis=0), np.arange(shares.shape[1])] = True
     kept = np.where(keep, np.maximum(shares, negligible / 10), 0.0)
+    occurs = totals > IMPOSSIBLE * weight.sum()
+    kept *= np.divide(totals, weight @ kept, out=np.ones_like(totals), where=occurs)
     kept /= kept.sum(axis=1, keepdims=True)
     prototype, outcome = np.nonzero(keep)
     return prototype, outcome, kept[prototype, outcome] * weight[prototype]
