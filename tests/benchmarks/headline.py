@@ -23,24 +23,27 @@ MODELS = {
 
 def headline(classification: pd.DataFrame, survival: pd.DataFrame) -> pd.DataFrame:
     columns = {title: _scores(classification, model) for model, title in MODELS.items()}
-    return pd.DataFrame({**columns, "Cox": _scores(survival, "cox")}).rename(index=_row_name)
+    return pd.DataFrame({**columns, "Cox": _scores(survival, "cox")})
 
 
 def _scores(results: pd.DataFrame, model: str) -> pd.Series:
     ours = results[results["method"] == "zero-order"]
-    full = ours.assign(epsilon="full", **{model: ours[model] / ours[f"{model} ratio"]})
+    ours = ours.assign(row=ours["epsilon"].map(_row_name))
+    full = ours.assign(row="all real rows", **{model: ours[model] / ours[f"{model} ratio"]})
     # Every epsilon was run on the same splits, and all rows are the same for each.
-    full = full.drop_duplicates(["table", "seed"])
-    every = pd.concat([full, ours])
-    by_table = every.groupby(["epsilon", "table"], sort=False)[model]
-    mean = by_table.mean().groupby("epsilon", sort=False).mean()
-    spread = by_table.std().groupby("epsilon", sort=False).mean()
-    return mean.map("{:.3f}".format) + spread.map(" ± {:.3f}".format)
+    every = pd.concat([full.drop_duplicates(["table", "seed"]), ours])
+    by_table = every.groupby(["row", "table"], sort=False)[model]
+    mean = by_table.mean().groupby("row", sort=False).mean()
+    spread = by_table.std().groupby("row", sort=False).mean()
+    return pd.Series({row: _cell(mean[row], spread[row]) for row in mean.index})
 
 
-def _row_name(epsilon: float | str) -> str:
-    if epsilon == "full":
-        return "all real rows"
+def _cell(mean: float, spread: float) -> str:
+    # One seed has no spread.
+    return f"{mean:.3f}" if math.isnan(spread) else f"{mean:.3f} ± {spread:.3f}"
+
+
+def _row_name(epsilon: float) -> str:
     return "condensed, no epsilon" if math.isinf(epsilon) else f"condensed, epsilon = {epsilon:g}"
 
 

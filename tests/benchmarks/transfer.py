@@ -117,10 +117,10 @@ def main() -> None:
     matrix = results.drop(columns=["table", "seed", "epsilon"]).groupby("asked", sort=False).mean()
     print(matrix.round(3))
     own = [matrix.loc[name, name] for name in matrix.columns if name in matrix.index]
-    square = matrix.loc[[n for n in matrix.index if n in matrix.columns]]
-    others = square.to_numpy().sum() - sum(own)
-    n_others = square.size - len(own)
-    print(f"diagonal {np.mean(own):.4f}, off it {others / n_others:.4f}")
+    asked = [name for name in matrix.index if name in matrix.columns]
+    others = matrix.loc[asked, asked].to_numpy().sum() - sum(own)
+    print(f"diagonal {np.mean(own):.4f}, off it {others / (len(own) ** 2 - len(own)):.4f}")
+    print(f"models never asked: {matrix.drop(columns=asked).to_numpy().mean():.4f}")
 
 
 if __name__ == "__main__":
