@@ -29,7 +29,6 @@ from skcondense.neural.compute import Compute
 from skcondense.neural.gradient import gradient_distance
 from skcondense.neural.inputs import InputSpace, Normaliser
 from skcondense.neural.kernel_points import kernel_weights
-from skcondense.neural.label_totals import meeting_total
 from skcondense.neural.layers import Halving
 from skcondense.neural.network import initialise, make_network, n_parameters
 from skcondense.neural.problem import Objective
@@ -348,7 +347,7 @@ def test_labels_meet_the_total_and_keep_their_order():
     columns[:5] = [1.0, 0.0, 0.0]
     overall = np.array([0.05, 0.25, 0.7])
     task = ClassificationTask.of(np.arange(3))
-    found = meeting_total(task, columns, weight, overall)
+    found = task.calibrated(columns, weight, overall)
     np.testing.assert_allclose(weight @ found / weight.sum(), overall, atol=1e-8)
     np.testing.assert_allclose(found.sum(axis=1), 1)
     odds, before = (np.log(np.maximum(x, 1e-3)) for x in (found, columns))
@@ -356,7 +355,7 @@ def test_labels_meet_the_total_and_keep_their_order():
     inside = (columns[5:, :2] > 1e-3).all(axis=1) & (found[5:, :2] > 1e-3).all(axis=1)
     np.testing.assert_allclose(shift[inside], shift[inside][0], atol=1e-6)
     numbers = RegressionTask.of(np.array([0.0, 10.0]))
-    low = meeting_total(numbers, rng.normal(size=(40, 1)) * 9, weight, np.array([1.5]))
+    low = numbers.calibrated(rng.normal(size=(40, 1)) * 9, weight, np.array([1.5]))
     assert weight @ low[:, 0] / weight.sum() == pytest.approx(1.5)
     assert low.min() >= 0
     assert low.max() <= 10

@@ -20,7 +20,6 @@ from skcondense.neural.checkpoint import Checkpoint
 from skcondense.neural.compute import Compute
 from skcondense.neural.cost import CostEstimate, CostMeter
 from skcondense.neural.inputs import InputSpace, Normaliser, input_shape
-from skcondense.neural.label_totals import meeting_total
 from skcondense.neural.loop import Matcher, MatchingLoop, Validation
 from skcondense.neural.network import Architecture, Shape
 from skcondense.neural.problem import MatchingProblem, is_learnable
@@ -336,7 +335,7 @@ class NeuralCondenser(DatasetCondenser):
         if found is None:
             return None
         overall = table.task.overall(table.y, table.weight)
-        return meeting_total(table.task, found, synthetic.weights(sizes), overall)
+        return table.task.calibrated(found, synthetic.weights(sizes), overall)
 
     def _validation(
         self, held_out: PrivateTable, settings: NetworkSettings, rng: np.random.Generator

@@ -10,7 +10,7 @@ from sklearn.base import clone
 from skcondense.tasks.losses import Loss
 from skcondense.tasks.weighting import fit_weighted
 
-__all__ = ["Floats", "Integers", "Task", "weighted_rows"]
+__all__ = ["N_ROUNDS", "Floats", "Integers", "Task", "weighted_rows"]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.intp]
@@ -18,6 +18,8 @@ Integers = NDArray[np.intp]
 # Delivered rows with a smaller share of their prototype are left out: a ten-class problem would
 # otherwise ship ten rows per prototype, most of them weightless.
 NEGLIGIBLE = 0.005
+# A bound on rounds of calibration; far fewer are needed.
+N_ROUNDS = 1000
 # Overall shares below this are not kept to.
 IMPOSSIBLE = 1e-6
 
@@ -119,10 +121,12 @@ class Task(ABC):
         """Label of all rows together, of shape (n_label_columns,)."""
         return self.cell_labels(y, weight, np.zeros(len(y), dtype=np.intp), 1)[0]
 
+    @abstractmethod
     def calibrated(self, labels: Floats, weight: Floats, overall: Floats) -> Floats:
         """Labels that together say of the whole table what is known of it.
 
-        Only survival labels are shifted: see `SurvivalTask`.
+        Classification: the odds of each class change by one factor, so that the weighted mean is
+        the prevalence. Regression: outcomes are moved by one shift. Survival: see `SurvivalTask`.
 
         Parameters
         ----------
@@ -132,8 +136,11 @@ class Task(ABC):
             Weights of the prototypes.
         overall : ndarray of shape (n_label_columns,)
             Label of the whole table.
+
+        Returns
+        -------
+        ndarray of shape (n_prototypes, n_label_columns)
         """
-        return labels
 
     def outcome_labels(self, outcomes: Floats) -> Floats:
         """Labels of prototypes with given outcomes; each depends on its own row only.

@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from skcondense.exceptions import TargetError
 from skcondense.table import ColumnSchema
-from skcondense.tasks.base import Floats, Integers, Task, weighted_rows
+from skcondense.tasks.base import N_ROUNDS, Floats, Integers, Task, weighted_rows
 from skcondense.tasks.classification_losses import Brier, Concordance, LogLoss
 from skcondense.tasks.losses import Loss
 
@@ -101,6 +101,17 @@ class ClassificationTask(Task):
         total = np.zeros((n_cells, len(self.classes)))
         np.add.at(total, (cell, self.strata(y)), weight)
         return total / total.sum(axis=1, keepdims=True)
+
+    def calibrated(self, labels: Floats, weight: Floats, overall: Floats) -> Floats:
+        # No share is zero, so that a factor can move every label.
+        shares = np.maximum(labels, FLOOR)
+        for _ in range(N_ROUNDS):
+            shares = shares / shares.sum(axis=1, keepdims=True)
+            found = weight @ shares / weight.sum()
+            if np.abs(found - overall).max() <= 1e-9:
+                break
+            shares = shares * (overall / found)
+        return np.asarray(shares / shares.sum(axis=1, keepdims=True))
 
     def deliver(self, labels: Floats, weight: Floats) -> tuple[Integers, NDArray[Any], Floats]:
         prototype, outcome, row_weight = weighted_rows(labels, weight)

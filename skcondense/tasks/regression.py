@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skcondense.exceptions import TargetError
 from skcondense.table import ColumnSchema
-from skcondense.tasks.base import Floats, Integers, Task
+from skcondense.tasks.base import N_ROUNDS, Floats, Integers, Task
 from skcondense.tasks.losses import Loss, Rows
 
 __all__ = ["RegressionTask"]
@@ -117,6 +117,17 @@ class RegressionTask(Task):
     def cell_labels(self, y: NDArray[Any], weight: Floats, cell: Integers, n_cells: int) -> Floats:
         total = np.bincount(cell, weight * y, minlength=n_cells)
         return (total / np.bincount(cell, weight, minlength=n_cells))[:, np.newaxis]
+
+    def calibrated(self, labels: Floats, weight: Floats, overall: Floats) -> Floats:
+        low, high = self.bounds
+        labels = np.clip(labels, low, high)
+        for _ in range(N_ROUNDS):
+            missing = overall - weight @ labels / weight.sum()
+            if np.abs(missing).max() <= 1e-9 * (high - low):
+                break
+            # Again and again, where they meet their bounds.
+            labels = np.clip(labels + missing, low, high)
+        return labels
 
     def deliver(self, labels: Floats, weight: Floats) -> tuple[Integers, NDArray[Any], Floats]:
         return np.arange(len(labels)), np.clip(labels[:, 0], *self.bounds), weight
