@@ -18,7 +18,7 @@ from skcondense.condensers.grouping import (
 from skcondense.condensers.informative import with_typical_values
 from skcondense.private_table import PrivateTable
 
-__all__ = ["Pool", "Starts", "without_real_rows"]
+__all__ = ["Pool", "Starts"]
 
 Matrix = NDArray[Any]
 Floats = NDArray[np.float64]
@@ -113,7 +113,7 @@ class Starts:
         # Labels stay: they average over the columns that are left out.
         Z = with_typical_values(Z, varying, self.table)
         pool = Pool(Z, labels, weight, np.arange(len(Z)).reshape(n_sets, -1), varying)
-        return pool if "medoids" in self.kinds else without_real_rows(pool, self.table, self.rng)
+        return pool if "medoids" in self.kinds else _without_real_rows(pool, self.table, self.rng)
 
     def _cells(
         self, geometry: Floats, rows: Positions, count: int
@@ -153,7 +153,7 @@ def _medoids(
 _MAKERS = {"clusters": _means, "groups": _groups, "medoids": _medoids}
 
 
-def without_real_rows(pool: Pool, table: PrivateTable, rng: np.random.Generator) -> Pool:
+def _without_real_rows(pool: Pool, table: PrivateTable, rng: np.random.Generator) -> Pool:
     """Replace members that happen to equal a real row by members of other sets, and drop them."""
     synthetic = synthetic_only(table, pool.Z)
     free = np.flatnonzero(synthetic)
