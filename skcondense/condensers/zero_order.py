@@ -90,7 +90,7 @@ class ZeroOrderCondenser(DatasetCondenser):
         Rounds of exchange.
     max_iter : int, default=0
         Rounds of refinement. On the tables of our benchmarks it was worth nothing beside a
-        teacher's labels, and with epsilon it is paid for; try 60 with black boxes of one kind.
+        teacher's labels, and with epsilon it is paid for.
     n_directions : int, default=6
         Directions per round; each costs two fits of every black box.
     batch_size : int, default=2000
