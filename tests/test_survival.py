@@ -327,7 +327,8 @@ def test_rare_levels_keep_a_prototype():
         ill, others = (
             np.average(early[part], weights=found.sample_weight[part]) for part in (rare, ~rare)
         )
-        assert ill > others + 0.2
+        # A candidate set may hold the level in a cell where half of the rows have another.
+        assert ill > others + 0.1
 
 
 def test_strata_hold_outcomes_that_say_the_same_about_the_risk():
