@@ -2,9 +2,13 @@
 
 Run: python -m tests.benchmarks.images --family matching [--sets NAME ...] [--per-class 1 10 50]
      [--seeds 3] [--preset fast] [--output results.csv]
+
+Seeds come last, so that what is there after a while covers all sets; with --output it goes on
+where it was cut off.
 """
 
 import argparse
+import itertools
 import resource
 import time
 import warnings
@@ -43,6 +47,9 @@ FAMILIES = {
     },
 }
 
+FULL = "all images"
+CELL = ("set", "per class", "seed", "method")
+
 
 def load(name: str, seed: int):
     """Training and test images; a group is on one side of the split."""
@@ -66,32 +73,35 @@ def condensers(family: str, augmentation: str, preset: str, n: int, seed: int) -
     return found
 
 
-def run(name: str, per_class: int, seed: int, args: argparse.Namespace) -> list[dict]:
+def run(name: str, per_class: int, seed: int, method: str, args: argparse.Namespace) -> list[dict]:
     X, y, X_test, y_test = load(name, seed)
     augmentation, n_classes = SETS[name], len(np.unique(y))
     models = {
         "convnet": NeuralClassifier(augmentation=augmentation, n_steps=args.steps),
         "logistic": make_pipeline(StandardScaler(), LogisticRegression(max_iter=300)),
     }
-    found = []
-    for method, condenser in condensers(
-        args.family, augmentation, args.preset, per_class * n_classes, seed
-    ).items():
-        start = time.perf_counter()
-        condensed = condenser.condense(X, y)
-        seconds = time.perf_counter() - start
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        result = evaluate_condensed(
-            condensed, (X_test, y_test), estimators=models, n_init=args.networks, random_state=seed
-        )
-        facts = {"set": name, "per class": per_class, "method": method, "seed": seed}
-        cost = {"seconds": seconds, "peak MB": memory, "stored": per_class * n_classes}
-        for row in result.scores.to_dict("records"):
-            scores = {metric: row[metric] for metric in result.metrics}
-            found.append({**facts, "model": row["estimator"], **cost, **scores})
-        part = pd.DataFrame(found[-args.networks - 1 :]).groupby("model")[["auroc"]].mean()
-        print(name, per_class, seed, method, f"{seconds:.0f} s", part.T.to_dict("list"), flush=True)
-    return found
+    kinds = condensers(args.family, augmentation, args.preset, max(per_class, 1) * n_classes, seed)
+    train = (X, y) if method == FULL else None
+    start = time.perf_counter()
+    condensed = kinds.get(method, kinds["random"]).condense(X, y)
+    seconds = time.perf_counter() - start
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    result = evaluate_condensed(
+        condensed,
+        (X_test, y_test),
+        train=train,
+        estimators=models,
+        n_init=args.networks,
+        random_state=seed,
+    )
+    scores = result.scores[result.scores["rows"] == ("condensed" if train is None else "full")]
+    facts = {"set": name, "per class": per_class, "method": method, "seed": seed}
+    cost = {"seconds": seconds, "peak MB": memory}
+    return [
+        {**facts, "model": row["estimator"], "rows": row["n_rows"], **cost}
+        | {metric: row[metric] for metric in result.metrics}
+        for row in scores.to_dict("records")
+    ]
 
 
 def main() -> None:
@@ -103,23 +113,33 @@ def main() -> None:
     parser.add_argument("--networks", type=int, default=3)
     parser.add_argument("--steps", type=int, default=500, help="training steps of a network")
     parser.add_argument("--preset", default="fast")
+    parser.add_argument("--methods", nargs="+", help="all of the family, unless given")
     parser.add_argument("--output", type=Path)
     args = parser.parse_args()
+    args.methods = args.methods or [FULL, "random", "cluster", *FAMILIES[args.family]]
     warnings.simplefilter("ignore")
     assert set(SETS.values()) <= set(AUGMENTATIONS)
-    found: list[dict] = []
-    for name in args.sets:
-        for per_class in args.per_class:
-            for seed in range(args.seeds):
-                found += run(name, per_class, seed, args)
-                if args.output:
-                    pd.DataFrame(found).to_csv(args.output, index=False)
+    begun = args.output is not None and args.output.exists()
+    found = pd.read_csv(args.output).to_dict("records") if begun else []
+    done = {tuple(row[key] for key in CELL) for row in found}
+    for seed, size, name, method in itertools.product(
+        range(args.seeds), args.per_class, args.sets, args.methods
+    ):
+        # All images are the same, whatever the number per class.
+        cell = (name, 0 if method == FULL else size, seed, method)
+        if cell in done:
+            continue
+        done.add(cell)
+        found += run(*cell, args)
+        print(*(f"{key} {found[-1][key]}" for key in (*CELL, "seconds", "auroc")), flush=True)
+        if args.output:
+            pd.DataFrame(found).to_csv(args.output, index=False)
     pd.options.display.width = 200
     keys = ["set", "model", "per class", "method"]
     # Networks within a condensed set first: the sets are what varies independently.
     by_set = pd.DataFrame(found).groupby([*keys, "seed"], sort=False).mean(numeric_only=True)
     metrics = ["balanced_accuracy", "auroc", "seconds", "peak MB"]
-    print(by_set.groupby(keys, sort=False)[metrics].agg(["mean", "std"]).round(3).to_string())
+    print(by_set.groupby(keys)[metrics].agg(["mean", "std"]).round(3).to_string())
 
 
 if __name__ == "__main__":
