@@ -19,6 +19,7 @@ from skcondense.neural import (
     ConvNet,
     GaussianKernel,
     LaplaceKernel,
+    RandomFeatureKernel,
     ResidualMLP,
     ResNet18,
     solve_labels,
@@ -32,6 +33,7 @@ from skcondense.neural.kernel_points import kernel_weights
 from skcondense.neural.layers import Halving
 from skcondense.neural.network import initialise, make_network, n_parameters
 from skcondense.neural.problem import Objective
+from skcondense.neural.settings import NetworkSettings
 from skcondense.neural.synthetic import expand, mosaic
 from skcondense.neural.training import TrainingRecipe, train
 from skcondense.table import Container, infer_schema
@@ -216,6 +218,41 @@ def test_kernels(kernel):
     )
     (gradient,) = torch.autograd.grad(K.sum(), a)
     assert gradient.isfinite().all()
+
+
+def test_random_features_stand_for_a_kernel():
+    images = torch.randn(5, 1, 16, 16, dtype=torch.float64, generator=generator())
+    images = images.cumsum(dim=2).cumsum(dim=3) / 10
+    encoder = TableEncoder(image_schema(images))
+    compute = Compute("cpu", "float64")
+    space = InputSpace(encoder, Normaliser.declared(1), compute)
+    settings = NetworkSettings(ConvNet(), AUGMENTATIONS["none"], space, 2, compute)
+
+    def matrix(n_networks, x, seed):
+        kernel = RandomFeatureKernel(n_networks=n_networks).drawn(settings, generator(seed))
+        return kernel.within(kernel.rows(x))
+
+    before = torch.get_rng_state()
+    K = matrix(100, images, 0)
+    assert torch.equal(before, torch.get_rng_state())
+    assert torch.linalg.eigvalsh(K).min() > 0
+    assert torch.equal(matrix(2, images, 1), matrix(2, images, 1))
+    # Other networks say the same, the more of them the closer.
+    other = matrix(100, images, 1)
+    torch.testing.assert_close(K, other, rtol=0.05, atol=0.02 * float(K.max()))
+    assert torch.dist(K, other) < torch.dist(matrix(2, images, 2), matrix(2, images, 3))
+    # Unlike kernels in closed form they know which pixels are neighbours.
+    order = torch.randperm(256, generator=generator())
+    shuffled = images.flatten(1)[:, order].reshape(images.shape)
+    plain = NTK()
+    torch.testing.assert_close(plain.within(plain.rows(images)), plain.within(shuffled.flatten(1)))
+    assert torch.dist(matrix(100, shuffled, 0), K) > 5 * torch.dist(K, other)
+
+
+def image_schema(images):
+    pictures = images[:, 0].numpy()
+    container = Container.of(pictures)
+    return infer_schema(container, container.read(pictures))
 
 
 class WideNetwork(torch.nn.Module):

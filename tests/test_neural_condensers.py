@@ -145,6 +145,18 @@ def test_learned_labels_keep_the_prevalence(labels):
     assert np.average(found.y, weights=found.sample_weight) == pytest.approx(amount.mean())
 
 
+def test_kernel_suits_the_input(digits):
+    rng = np.random.default_rng(0)
+    table = rng.normal(size=(80, 3)), np.resize([0, 1], 80)
+    images = digits[0][:200], digits[2][:200]
+    for (X, y), named in [(table, "ntk"), (images, "random_features")]:
+        condenser = KernelInducingPointsCondenser(10, max_iter=3, random_state=0)
+        auto = condenser.condense(X, y).X
+        np.testing.assert_array_equal(auto, condenser.set_params(kernel=named).condense(X, y).X)
+        other = {"ntk": "random_features", "random_features": "ntk"}[named]
+        assert not np.array_equal(auto, condenser.set_params(kernel=other).condense(X, y).X)
+
+
 def test_learned_labels_are_weighted_rows(digits):
     X, _, y, _ = digits
     for labels in ("learned", "solved"):

@@ -22,6 +22,7 @@ from skcondense.neural.improved_distribution import ImprovedDistributionMatching
 from skcondense.neural.kernel_points import KernelInducingPointsCondenser, solve_labels
 from skcondense.neural.kernels import NTK, GaussianKernel, Kernel, LaplaceKernel
 from skcondense.neural.mlp import MLP, ResidualMLP
+from skcondense.neural.random_features import RandomFeatureKernel
 from skcondense.neural.settings import ByInput
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "LaplaceKernel",
     "NeuralClassifier",
     "NeuralRegressor",
+    "RandomFeatureKernel",
     "ResNet18",
     "ResidualMLP",
     "evaluate_condensed",

@@ -13,12 +13,17 @@ from skcondense.neural.base import NeuralCondenser
 from skcondense.neural.kernels import KERNELS, Kernel
 from skcondense.neural.loop import Matcher
 from skcondense.neural.problem import MatchingProblem
+from skcondense.neural.random_features import RandomFeatureKernel
 from skcondense.neural.settings import NetworkSettings
 from skcondense.neural.synthetic import SyntheticSet
 from skcondense.tasks import RegressionTask
 
 __all__ = ["KernelInducingPointsCondenser", "KernelPointsMatcher", "kernel_weights", "solve_labels"]
 
+_SOURCES: dict[str, Kernel | RandomFeatureKernel] = {
+    **KERNELS,
+    "random_features": RandomFeatureKernel(),
+}
 # Real rows of each stratum from which labels are solved: more change them little.
 N_SOLVED = 2000
 
@@ -90,9 +95,11 @@ class KernelPointsMatcher(Matcher):
     ----------
     problem : MatchingProblem
         Real rows.
+    settings : NetworkSettings
+        Networks, for kernels of random features.
     generator : torch.Generator
-        Draws batches.
-    kernel : Kernel
+        Draws batches and kernels.
+    kernel : Kernel or RandomFeatureKernel
         Kernel.
     regularisation : float
         Ridge.
@@ -105,13 +112,15 @@ class KernelPointsMatcher(Matcher):
     def __init__(
         self,
         problem: MatchingProblem,
+        settings: NetworkSettings,
         generator: torch.Generator,
-        kernel: Kernel,
+        kernel: Kernel | RandomFeatureKernel,
         regularisation: float,
         batch_size: int,
         labels: str,
     ) -> None:
         self._problem = problem
+        self._settings = settings
         self._generator = generator
         self._kernel = kernel
         self._regularisation = regularisation
@@ -129,9 +138,10 @@ class KernelPointsMatcher(Matcher):
 
     def iterate(self, synthetic: SyntheticSet, step: Callable[[float], None]) -> None:
         """One step on half the mean squared error of a batch."""
-        x, labels = self._batch(self._batch_size)
-        support = synthetic.images(slice(None)).flatten(1)
-        weights = kernel_weights(self._kernel, x, support, self._regularisation)
+        kernel = self._kernel.drawn(self._settings, self._generator)
+        x, labels = self._batch(kernel, self._batch_size)
+        support = kernel.rows(synthetic.images(slice(None)))
+        weights = kernel_weights(kernel, x, support, self._regularisation)
         loss = ((weights @ self._learned - labels) ** 2).mean() / 2
         loss.backward()
         step(float(loss.detach()))
@@ -142,15 +152,16 @@ class KernelPointsMatcher(Matcher):
             return None
         found = self._learned.detach()
         if self._mode == "solved":
-            x, labels = self._batch(N_SOLVED)
-            support = synthetic.all_images().flatten(1)
-            found = solve_labels(self._kernel, x, labels, support, self._regularisation)
+            kernel = self._kernel.drawn(self._settings, self._generator)
+            x, labels = self._batch(kernel, N_SOLVED)
+            support = kernel.rows(synthetic.all_images())
+            found = solve_labels(kernel, x, labels, support, self._regularisation)
         return self._as_task_labels(found.cpu().numpy())
 
-    def _batch(self, size: int) -> tuple[Any, Any]:
+    def _batch(self, kernel: Kernel, size: int) -> tuple[Any, Any]:
         problem = self._problem
         rows = torch.cat([problem.draw(s, size, self._generator) for s in problem.members])
-        return problem.x[rows].flatten(1), self._columns(problem.targets[rows])
+        return kernel.rows(problem.x[rows]), self._columns(problem.targets[rows])
 
     def _columns(self, targets: Any) -> Any:
         """Targets as columns of numbers: centred indicators of classes, or the number itself."""
@@ -185,8 +196,11 @@ class KernelInducingPointsCondenser(NeuralCondenser):
     ----------
     n_prototypes : int, default=100
         Rows (images) to learn.
-    kernel : {"ntk", "rbf", "laplace"} or Kernel, default="ntk"
-        Kernel on normalised inputs, flattened; or an object such as ``NTK(depth=3)``.
+    kernel : {"auto", "random_features", "ntk", "rbf", "laplace"}, Kernel or RandomFeatureKernel, \
+            default="auto"
+        Kernel on normalised inputs, or an object such as ``NTK(depth=3)``. "random_features" draws
+        random networks in every iteration; the others are in closed form and take images as rows
+        of pixels. "auto" is "random_features" for images and "ntk" for tables.
     labels : {"fixed", "learned", "solved", "teacher"}, default="fixed"
         Labels stay those of the rows' outcomes, are learned with the rows, are solved for in
         closed form at the end, or are given by a teacher at the end. All but the first are soft,
@@ -235,13 +249,13 @@ class KernelInducingPointsCondenser(NeuralCondenser):
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **NeuralCondenser._parameter_constraints,
-        "kernel": [StrOptions(set(KERNELS)), Kernel],
+        "kernel": [StrOptions({"auto", *_SOURCES}), Kernel, RandomFeatureKernel],
         "labels": [StrOptions({"fixed", "learned", "solved", "teacher"})],
         "regularisation": [between(0, None)],
     }
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
-        "fast": {"max_iter": 200, "batch_size": 250},
+        "fast": {"max_iter": 300, "batch_size": 64},
         "cpu": {"max_iter": 1000},
         "gpu": {"max_iter": 5000, "batch_size": 2500},
         "paper": {"max_iter": 300, "batch_size": 500, "init": "real"},
@@ -256,7 +270,7 @@ class KernelInducingPointsCondenser(NeuralCondenser):
         self,
         n_prototypes: int = 100,
         *,
-        kernel: Any = "ntk",
+        kernel: Any = "auto",
         labels: str = "fixed",
         regularisation: float = 1e-6,
         teacher: Any = None,
@@ -322,7 +336,11 @@ class KernelInducingPointsCondenser(NeuralCondenser):
     def _matcher(
         self, problem: MatchingProblem, settings: NetworkSettings, generator: torch.Generator
     ) -> Matcher:
-        kernel = KERNELS[self.kernel] if isinstance(self.kernel, str) else self.kernel
+        kernel = self.kernel
+        if kernel == "auto":
+            kernel = "random_features" if problem.space.is_image else "ntk"
+        if isinstance(kernel, str):
+            kernel = _SOURCES[kernel]
         return KernelPointsMatcher(
-            problem, generator, kernel, self.regularisation, self.batch_size, self.labels
+            problem, settings, generator, kernel, self.regularisation, self.batch_size, self.labels
         )

@@ -18,6 +18,14 @@ SMALLEST_SQUARE = 1e-12
 class Kernel(ABC):
     """A positive definite function of two rows."""
 
+    def drawn(self, settings: Any, generator: torch.Generator) -> "Kernel":
+        """The kernel itself: nothing about it is random."""
+        return self
+
+    def rows(self, x: Any) -> Any:
+        """What the kernel compares of network inputs of shape (n, *input_shape): all, as rows."""
+        return x.flatten(1)
+
     @abstractmethod
     def between(self, a: Any, b: Any) -> Any:
         """Kernel matrix of different rows.
