@@ -7,6 +7,7 @@ import warnings
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone
@@ -17,7 +18,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skcondense import CondensedSet, RandomCondenser
+from skcondense import ColumnSchema, CondensedSet, RandomCondenser, TableSchema
 from skcondense.exceptions import TargetError
 from skcondense.neural import (
     MLP,
@@ -155,6 +156,25 @@ def test_kernel_suits_the_input(digits):
         np.testing.assert_array_equal(auto, condenser.set_params(kernel=named).condense(X, y).X)
         other = {"ntk": "random_features", "random_features": "ntk"}[named]
         assert not np.array_equal(auto, condenser.set_params(kernel=other).condense(X, y).X)
+
+
+def test_networks_ignore_columns_that_never_varied():
+    """A condensed set may give a column one value; the patients to predict have others."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 4))
+    y = (X[:, 0] > 0).astype(int)
+    train = X.copy()
+    train[:, 1:] = 0.3
+    names = list("abcd")
+    schema = TableSchema(
+        tuple(ColumnSchema(name=name, kind="numeric", bounds=(-5, 5)) for name in names)
+    )
+    network = NeuralClassifier(schema=schema, n_steps=50, random_state=0)
+    network.fit(pd.DataFrame(train, columns=names), y)
+    np.testing.assert_allclose(
+        network.predict_proba(pd.DataFrame(X, columns=names)),
+        network.predict_proba(pd.DataFrame(train, columns=names)),
+    )
 
 
 def test_learned_labels_are_weighted_rows(digits):

@@ -107,7 +107,7 @@ class _NeuralPredictor(BaseEstimator):
         encoder = TableEncoder(self.schema_)
         Z = SchemaVectorizer(self.schema_).transform(X)
         compute = Compute(self.device, self.dtype)
-        normaliser = Normaliser.fitted(Z, input_shape(encoder)[0], weight)
+        normaliser = Normaliser.of_varying(Z, input_shape(encoder)[0], weight)
         space = InputSpace(encoder, normaliser, compute)
         objective = Objective(task, compute)
         settings = NetworkSettings(

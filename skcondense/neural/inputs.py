@@ -62,6 +62,17 @@ class Normaliser:
         least = SMALLEST_SPREAD if n_pixels == 1 else 0.01
         return cls(first, np.maximum(spread, least))
 
+    @classmethod
+    def of_varying(cls, Z: Matrix, size: int, weight: NDArray[np.float64]) -> "Normaliser":
+        """As `fitted`, but what never varies becomes zero, in whatever rows come later.
+
+        A network learns nothing about such a code: its first weights would speak for new rows.
+        """
+        found = cls.fitted(Z, size, weight)
+        values = Z[weight > 0].reshape(-1, size)
+        varies = values.min(axis=0) < values.max(axis=0)
+        return cls(found.mean, np.where(varies, found.spread, np.inf))
+
 
 class InputSpace:
     """Rows of a table as inputs of a network.
