@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 from sklearn.neighbors import NearestNeighbors
+from sklearn.tree import DecisionTreeRegressor
 
 from skcondense.private_table import EXACT, ROUNDED, PrivateTable
 
@@ -25,6 +26,7 @@ __all__ = [
     "means_of",
     "medoids_of",
     "synthetic_only",
+    "tree_cells",
     "with_opinion",
 ]
 
@@ -33,6 +35,8 @@ Matrix = NDArray[Any]
 GROUP_SIZE = 3
 # Weight of a teacher's opinion beside the encoded columns. Measured: docs/benchmarks.md.
 OPINION = 2.0
+# Share of the columns that a tree looks at for a split, so that no two trees are alike.
+COLUMNS_PER_SPLIT = 0.5
 
 
 def check_room_for_cells(n_rows: int, n_cells: int) -> None:
@@ -100,8 +104,55 @@ def cluster(
     ndarray of shape (n_rows,)
         Cell of each row, numbered from 0.
     """
-    smallest = min(GROUP_SIZE, len(geometry) // n_clusters)
-    cell = _kmeans(geometry, n_clusters, rng, weight)
+    return _repaired(geometry, _kmeans(geometry, n_clusters, rng, weight), n_clusters)
+
+
+def tree_cells(
+    geometry: NDArray[Any],
+    n_opinions: int,
+    n_cells: int,
+    rng: np.random.Generator,
+    weight: NDArray[np.float64],
+) -> NDArray[np.intp]:
+    """Leaves of a randomised tree that predicts a teacher's opinion, of three rows or more.
+
+    k-means cells are round; those of a tree end where an outcome changes, which is what the models
+    that learn from prototypes have to find.
+
+    Parameters
+    ----------
+    geometry : ndarray of shape (n_rows, n_dimensions)
+        Coordinates, of `with_opinion`.
+    n_opinions : int
+        How many of the last ones are the opinion.
+    n_cells : int
+        Number of cells.
+    rng : Generator
+        Seeds the tree.
+    weight : ndarray of shape (n_rows,)
+        Weights of the rows.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,)
+        Cell of each row, numbered from 0.
+    """
+    if n_cells == 1:
+        return np.zeros(len(geometry), dtype=np.intp)
+    rows, opinion = geometry[:, :-n_opinions], geometry[:, -n_opinions:]
+    tree = DecisionTreeRegressor(
+        max_leaf_nodes=n_cells,
+        min_samples_leaf=min(GROUP_SIZE, len(geometry) // n_cells),
+        max_features=COLUMNS_PER_SPLIT,
+        random_state=int(rng.integers(2**31 - 1)),
+    )
+    leaves = tree.fit(rows, opinion, sample_weight=weight).apply(rows)
+    return _repaired(geometry, np.unique(leaves, return_inverse=True)[1], n_cells)
+
+
+def _repaired(geometry: NDArray[Any], cell: NDArray[np.intp], n_cells: int) -> NDArray[np.intp]:
+    """Dissolve cells that are too small, and split large ones until there are enough; in place."""
+    smallest = min(GROUP_SIZE, len(geometry) // n_cells)
     sizes = np.bincount(cell)
     small = np.flatnonzero(sizes < smallest)
     if 0 < len(small) < len(sizes):
@@ -110,7 +161,7 @@ def cluster(
         centres = means_of(geometry[~homeless], cell[~homeless])
         nearest = NearestNeighbors(n_neighbors=1).fit(centres)
         cell[homeless] = nearest.kneighbors(geometry[homeless], return_distance=False)[:, 0]
-    for new in range(int(cell.max()) + 1, n_clusters):
+    for new in range(int(cell.max()) + 1, n_cells):
         if np.bincount(cell).max() >= 2 * smallest:
             _split_largest(geometry, cell, new)
         else:

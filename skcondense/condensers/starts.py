@@ -13,6 +13,7 @@ from skcondense.condensers.grouping import (
     means_of,
     medoids_of,
     synthetic_only,
+    tree_cells,
     with_opinion,
 )
 from skcondense.condensers.informative import with_typical_values
@@ -56,9 +57,10 @@ class Pool:
 
 @dataclass(frozen=True)
 class Starts:
-    """Where candidate sets come from: k-means cells of random parts of the rows.
+    """Where candidate sets come from: cells of random parts of the rows.
 
-    Cells are of rows that are alike, in the columns that vary, and of which a teacher says alike.
+    Cells are of rows that are alike, in the columns that vary, and of which a teacher says alike:
+    of every two sets of a kind, one has k-means cells, the next the leaves of a tree.
 
     Parameters
     ----------
@@ -102,12 +104,21 @@ class Starts:
         codes = np.concatenate(
             [np.arange(c.start, c.stop) for c in np.array(self.table.encoder.slices)[varying]]
         )
-        geometry = with_opinion(self.table.Z[:, codes], self.table.task.to_free(self.opinion))
+        free = self.table.task.to_free(self.opinion)
+        geometry = with_opinion(self.table.Z[:, codes], free)
         parts = []
         for k in range(n_sets):
-            make = _MAKERS[self.kinds[k % len(self.kinds)]]
+            turn, kind = divmod(k, len(self.kinds))
+            make = _MAKERS[self.kinds[kind]]
             for rows, count in self.blocks:
-                part, cell, weight = self._cells(geometry, rows, count)
+                part = self._part(rows, count)
+                mass = self.table.weight[part]
+                cell = (
+                    tree_cells(geometry[part], free.shape[1], count, self.rng, mass)
+                    if turn % 2
+                    else cluster(geometry[part], count, self.rng, mass)
+                )
+                weight = np.bincount(cell, mass) * (self.table.weight[rows].sum() / mass.sum())
                 parts.append((*make(self, geometry, part, cell), weight))
         Z, labels, weight = (np.concatenate(part) for part in zip(*parts, strict=True))
         # Labels stay: they average over the columns that are left out.
@@ -115,16 +126,10 @@ class Starts:
         pool = Pool(Z, labels, weight, np.arange(len(Z)).reshape(n_sets, -1), varying)
         return pool if "medoids" in self.kinds else _without_real_rows(pool, self.table, self.rng)
 
-    def _cells(
-        self, geometry: Floats, rows: Positions, count: int
-    ) -> tuple[Positions, Positions, Floats]:
-        """Positions of a part of some rows, the cell of each, and each cell's weight."""
-        # Another part of the rows makes another set.
+    def _part(self, rows: Positions, count: int) -> Positions:
+        """Some of the rows: another part makes another set."""
         size = min(len(rows), max(CLUSTER_ROWS, ROWS_PER_CELL * count))
-        part = self.rng.choice(rows, size, replace=False)
-        mass = self.table.weight[part]
-        cell = cluster(geometry[part], count, self.rng, mass)
-        return part, cell, np.bincount(cell, mass) * (self.table.weight[rows].sum() / mass.sum())
+        return self.rng.choice(rows, size, replace=False)
 
 
 def _means(
