@@ -1,7 +1,7 @@
 """Networks trained on condensed images, on full data and on random images, on real images.
 
-Run: python -m tests.benchmarks.images --family matching [--sets NAME ...] [--per-class 1 10 50]
-     [--seeds 3] [--preset fast] [--output results.csv]
+Run: python -m tests.benchmarks.images [--family matching | private] [--sets NAME ...]
+     [--per-class 1 10 50] [--seeds 3] [--preset fast] [--output results.csv]
 
 Seeds come last, so that what is there after a while covers all sets; with --output it goes on
 where it was cut off.
@@ -21,7 +21,7 @@ from sklearn.model_selection import GroupShuffleSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skcondense import ClusterCondenser, RandomCondenser
+from skcondense import ClusterCondenser, ColumnSchema, RandomCondenser, TableSchema
 from skcondense.neural import (
     AUGMENTATIONS,
     DistributionMatchingCondenser,
@@ -45,8 +45,9 @@ FAMILIES = {
         "IDM": ImprovedDistributionMatchingCondenser,
         "KIP": KernelInducingPointsCondenser,
     },
+    # Noised mean features, without augmentation, from noised means.
+    "private": {"DM, epsilon 8": 8.0, "DM, epsilon 4": 4.0, "DM, epsilon 1": 1.0},
 }
-
 FULL = "all images"
 CELL = ("set", "per class", "seed", "method")
 
@@ -60,16 +61,26 @@ def load(name: str, seed: int):
     return X[train], y[train], X[test], y[test]
 
 
-def condensers(family: str, augmentation: str, preset: str, n: int, seed: int) -> dict:
-    common = {"n_prototypes": n, "allocation": "balanced", "random_state": seed}
+def declared(X: np.ndarray, y: np.ndarray) -> TableSchema:
+    classes = tuple(np.unique(y).tolist())
+    return TableSchema(
+        (ColumnSchema(name="image", kind="image", bounds=(0, 255), shape=X.shape[1:]),),
+        outcome=ColumnSchema(name="class", kind="categorical", categories=classes),
+    )
+
+
+def condensers(args: argparse.Namespace, augmentation: str, schema: TableSchema, n: int) -> dict:
+    common = {"n_prototypes": n, "allocation": "balanced", "schema": schema}
     found = {
         "random": RandomCondenser(**common),
         "cluster": ClusterCondenser(**common, labels="hard"),
     }
-    for name, kind in FAMILIES[family].items():
-        found[name] = kind.preset(preset, **common)
+    for name, kind in FAMILIES["matching"].items():
+        found[name] = kind.preset(args.preset, **common)
         if "augmentation" in found[name].get_params():
             found[name].set_params(augmentation=augmentation)
+    for name, epsilon in FAMILIES["private"].items():
+        found[name] = DistributionMatchingCondenser.preset(args.preset, **common, epsilon=epsilon)
     return found
 
 
@@ -80,10 +91,11 @@ def run(name: str, per_class: int, seed: int, method: str, args: argparse.Namesp
         "convnet": NeuralClassifier(augmentation=augmentation, n_steps=args.steps),
         "logistic": make_pipeline(StandardScaler(), LogisticRegression(max_iter=300)),
     }
-    kinds = condensers(args.family, augmentation, args.preset, max(per_class, 1) * n_classes, seed)
+    kinds = condensers(args, augmentation, declared(X, y), max(per_class, 1) * n_classes)
     train = (X, y) if method == FULL else None
     start = time.perf_counter()
-    condensed = kinds.get(method, kinds["random"]).condense(X, y)
+    condenser = kinds.get(method, kinds["random"]).set_params(random_state=seed)
+    condensed = condenser.condense(X, y)
     seconds = time.perf_counter() - start
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     result = evaluate_condensed(
