@@ -315,6 +315,17 @@ def test_compute_names_the_remedy():
         Compute("nowhere")
 
 
+def test_double_precision_stays_off_apple_gpus(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert Compute("auto", "float64").torch_device.type == "cpu"
+    # The check that the device exists.
+    monkeypatch.setattr(Compute, "__post_init__", lambda self: None)
+    assert Compute("auto").torch_device.type == "mps"
+    assert Compute("auto").exact_device.type == "cpu"
+    assert Compute("cuda").exact_device.type == "cuda"
+
+
 @pytest.mark.parametrize(("channels", "height", "width"), [(1, 8, 12), (3, 10, 4)])
 def test_halving_is_average_pooling(channels, height, width):
     x = torch.randn(2, channels, height, width, generator=generator(), requires_grad=True)

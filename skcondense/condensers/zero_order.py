@@ -80,10 +80,11 @@ class ZeroOrderCondenser(DatasetCondenser):
         in so few rows. "all": none is left out. "auto" is "informative", but "all" for survival,
         for ``init="real"``, and where features are optimised.
     init : {"mixed", "groups", "clusters", "real"}, default="mixed"
-        What candidate sets make of k-means cells of rows that are alike and of which a teacher
-        says alike. "clusters": the cells' means. "groups": the mean of the row in the middle of
-        the cell and its two nearest neighbours. "mixed": one and the other in turn. "real": the
-        row in the middle. Not used with epsilon, where sets hold rows of the proxy.
+        What candidate sets make of cells of rows that are alike and of which a teacher says alike
+        (found by k-means, or as leaves of a tree, in turn). "clusters": the cells' means. "groups":
+        the mean of the row in the middle of the cell and its two nearest neighbours. "mixed": one
+        and the other in turn. "real": the row in the middle. Not used with epsilon, where sets hold
+        rows of the proxy.
     n_candidates : int, default=30
         Number of candidate sets.
     n_exchanges : int, default=30

@@ -21,7 +21,7 @@ class Compute:
     Parameters
     ----------
     device : str, default="auto"
-        A torch device; "auto" takes a GPU where there is one.
+        A torch device; "auto" takes a GPU where there is one that knows the precision.
     dtype : {"float32", "float64", "bfloat16"}, default="float32"
         Precision of networks. With "bfloat16" networks compute in it, and synthetic rows,
         weights and sums stay in single precision.
@@ -40,10 +40,11 @@ class Compute:
 
     def __post_init__(self) -> None:
         try:
-            torch.empty(0, device=self.torch_device)
-        except (RuntimeError, AssertionError) as error:
+            torch.empty(0, device=self.torch_device, dtype=self.storage)
+        except (RuntimeError, AssertionError, TypeError) as error:
             raise ValueError(
-                f"torch cannot use the device {self.device!r}: {str(error).splitlines()[0]} "
+                f"torch cannot use the device {self.device!r} with {self.dtype}: "
+                f"{str(error).splitlines()[0]} "
                 'Pass device="cpu", or "auto".'
             ) from error
 
@@ -54,7 +55,14 @@ class Compute:
             return torch.device(self.device)
         if torch.cuda.is_available():
             return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+        # Apple's GPUs know no double precision.
+        is_apple = torch.backends.mps.is_available() and self.dtype != "float64"
+        return torch.device("mps" if is_apple else "cpu")
+
+    @property
+    def exact_device(self) -> Any:
+        """The device for double precision: Apple's GPUs know none."""
+        return torch.device("cpu") if self.torch_device.type == "mps" else self.torch_device
 
     @property
     def storage(self) -> Any:

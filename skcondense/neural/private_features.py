@@ -107,10 +107,10 @@ def ask_features(
 ) -> Floats:
     """Noised mean features of each stratum, of shape (n_strata, n_networks * n_features)."""
     # In double precision, so that a row's features do not depend on the rows beside it.
-    exact = [deepcopy(network).double() for network in networks]
+    exact = [deepcopy(network).to(compute.exact_device).double() for network in networks]
 
     def features(rows: PrivateTable) -> Floats:
-        x = space.inputs(rows.Z).double()
+        x = space.inputs(rows.Z).to(compute.exact_device).double()
         pieces = x.split(compute.piece_length(space.shape, len(x)))
         with torch.no_grad():
             parts = [torch.cat([_unit_features(net, x) for x in pieces]) for net in exact]
