@@ -146,12 +146,25 @@ def main() -> None:
         print(*(f"{key} {found[-1][key]}" for key in (*CELL, "seconds", "auroc")), flush=True)
         if args.output:
             pd.DataFrame(found).to_csv(args.output, index=False)
+    report(pd.DataFrame(found))
+
+
+def report(found: pd.DataFrame) -> None:
+    """Print means and spreads over condensed sets, and gains over random images."""
     pd.options.display.width = 200
     keys = ["set", "model", "per class", "method"]
     # Networks within a condensed set first: the sets are what varies independently.
-    by_set = pd.DataFrame(found).groupby([*keys, "seed"], sort=False).mean(numeric_only=True)
+    by_set = found.groupby([*keys, "seed"], sort=False).mean(numeric_only=True)
     metrics = ["balanced_accuracy", "auroc", "seconds", "peak MB"]
-    print(by_set.groupby(keys)[metrics].agg(["mean", "std"]).round(3).to_string())
+    print(by_set.groupby(keys, sort=False)[metrics].agg(["mean", "std"]).round(3).to_string())
+    sets = by_set["auroc"].reset_index()
+    same = ["set", "model", "per class", "seed"]
+    control = sets[sets["method"] == "random"].drop(columns="method")
+    pairs = sets[sets["method"] != "random"].merge(control, on=same, suffixes=("", " of random"))
+    gain = (pairs["auroc"] - pairs["auroc of random"]).groupby([pairs[key] for key in keys])
+    table = gain.agg(["mean", "sem", "size"])
+    print("\nAUROC above that of random images, and in standard errors")
+    print(table.assign(errors=table["mean"] / table["sem"]).round(3).to_string())
 
 
 if __name__ == "__main__":
