@@ -12,7 +12,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from skcondense import ClusterCondenser, HerdingCondenser, RandomCondenser, ZeroOrderCondenser
 from skcondense.border import read_private_table
-from skcondense.condensers.grouping import cluster
+from skcondense.condensers.grouping import cluster, tree_cells, with_opinion
 from skcondense.condensers.informative import with_typical_values
 from skcondense.condensers.search import ZeroOrderSearch
 from skcondense.condensers.starts import Starts
@@ -96,6 +96,23 @@ def test_cells_have_three_rows(n_clusters, rng):
     sizes = np.bincount(cell)
     assert sizes.min() >= 3
     assert len(sizes) == n_clusters
+
+
+@pytest.mark.parametrize(("n_rows", "n_cells"), [(300, 1), (300, 8), (60, 20), (25, 10), (5, 5)])
+@pytest.mark.parametrize("says", ["a step", "nothing"])
+def test_cells_of_a_tree(n_rows, n_cells, says):
+    rng = np.random.default_rng(0)
+    rows = rng.uniform(-1, 1, size=(n_rows, 4))
+    opinion = (rows[:, :1] > 0.2) * (5.0 if says == "a step" else 0.0)
+    geometry = with_opinion(rows, opinion)
+    cell = tree_cells(geometry, 1, n_cells, np.random.default_rng(1), np.ones(n_rows))
+    sizes = np.bincount(cell)
+    assert len(sizes) == n_cells
+    assert sizes.min() >= min(3, n_rows // n_cells)
+    if n_rows == 300 and n_cells > 1 and says == "a step":
+        # Cells end where the outcome changes; a split looks at half of the columns.
+        within = np.mean([opinion[cell == k].var() for k in cell])
+        assert within < opinion.var() / 10
 
 
 @pytest.mark.parametrize(
