@@ -222,7 +222,8 @@ class KernelInducingPointsCondenser(NeuralCondenser):
     early_stopping, validation_fraction, n_iter_no_change
         As in `NeuralCondenser`.
     max_time, callback, checkpoint, device
-        As in `NeuralCondenser`. Numbers are in double precision.
+        As in `NeuralCondenser`. Numbers are in double precision, but for the networks of random
+        features.
     allocation, task, schema, subsample, epsilon, delta, ledger, neighbors, random_state
         As in `DatasetCondenser`; `allocation` is "balanced" by default. `epsilon` is refused.
 
