@@ -161,6 +161,8 @@ def report(found: pd.DataFrame) -> None:
     same = ["set", "model", "per class", "seed"]
     control = sets[sets["method"] == "random"].drop(columns="method")
     pairs = sets[sets["method"] != "random"].merge(control, on=same, suffixes=("", " of random"))
+    if pairs.empty:
+        return
     gain = (pairs["auroc"] - pairs["auroc of random"]).groupby([pairs[key] for key in keys])
     table = gain.agg(["mean", "sem", "size"])
     print("\nAUROC above that of random images, and in standard errors")
