@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from skcondense.neural.compute import Compute
 from skcondense.neural.kernels import Kernel
 from skcondense.neural.network import Architecture, Network, make_network
 from skcondense.neural.settings import NetworkSettings
@@ -48,7 +49,7 @@ class RandomFeatureKernel:
             ).requires_grad_(False)
             for _ in range(self.n_networks)
         )
-        return _FeatureKernel(networks)
+        return _FeatureKernel(networks, settings.compute)
 
 
 @dataclass(frozen=True)
@@ -56,10 +57,13 @@ class _FeatureKernel(Kernel):
     """Inner products of the features of given networks, per feature."""
 
     networks: tuple[Network, ...]
+    compute: Compute
 
     def rows(self, x: Any) -> Any:
         """Features, in the precision of the inputs; networks themselves are in single precision."""
-        return torch.cat([net.features(x.float()) for net in self.networks], dim=1).to(x)
+        pieces = x.float().split(self.compute.piece_length(tuple(x.shape[1:]), len(x)))
+        parts = [torch.cat([net.features(piece) for piece in pieces]) for net in self.networks]
+        return torch.cat(parts, dim=1).to(x)
 
     def between(self, a: Any, b: Any) -> Any:
         """Of features."""
