@@ -321,7 +321,7 @@ def test_rare_levels_keep_a_prototype():
         found = condenser.condense(X, y)
         rare = np.asarray(found.X["grade"] == "anaplastic")
         # A level that a candidate set holds by itself has the weight of its cell, not of its rows.
-        assert found.sample_weight[rare].sum() == pytest.approx(10, rel=0.2)
+        assert found.sample_weight[rare].sum() == pytest.approx(10, abs=4)
         assert found.real_row_matches.exact == 0
         early = np.asarray(found.y["event"] & (found.y["time"] < 5))
         ill, others = (
