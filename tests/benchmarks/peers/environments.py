@@ -18,11 +18,17 @@ from pathlib import Path
 import pandas as pd
 
 ADAPTERS = Path(__file__).parent / "adapters"
-# Each list is one call of pip. Torch comes first and pinned: the library leaves its version open.
+TABPE = "git+https://github.com/microsoft/DPSDA.git@9078c67995499e6769113780200bbf1d788d3d60"
+# Each list is one call of pip.
 ENVIRONMENTS = {
     # Newer scipy doubles dpmm's time: it makes and transposes sparse matrices in an inner loop.
     "dpmm": [["dpmm==0.1.9", "scipy==1.15.3"]],
-    "private-evolution": [["torch==2.13.0"], ["private-evolution[tabular]"]],
+    # Torch comes first and pinned: the library leaves its version open. It also imports azure
+    # without naming it, and hashes what newer omegaconf does not let it hash.
+    "private-evolution": [
+        ["torch==2.13.0", "torchvision==0.28.0"],
+        [f"private-evolution[tabular] @ {TABPE}", "azure-identity", "omegaconf<2.4"],
+    ],
     # Its forest reads private names of scikit-learn, which are gone since 1.6.
     "diffprivlib": [["diffprivlib==0.6.6", "scikit-learn<1.6", "pandas"]],
     "interpret": [["interpret-core==0.7.8", "pandas"]],
