@@ -261,6 +261,7 @@ def test_no_patient_moves_a_query_by_more_than_it_says(kind, task, changes):
             assert values.max() <= query.bound
 
 
+@pytest.mark.statistics
 @pytest.mark.parametrize("kind", [ClusterCondenser, HerdingCondenser, ZeroOrderCondenser])
 def test_caps_hold_against_a_shadow_attack(kind, monkeypatch):
     """128 shadows with and without the most unusual patient; the best threshold of 3 statistics."""
