@@ -231,7 +231,7 @@ class GradientMatchingCondenser(NeuralCondenser):
     }
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
-        "fast": {"max_iter": 40, "batch_size": 64, "n_outer": 3, "n_inner": 5,
+        "fast": {"max_iter": 40, "batch_size": 64, "n_outer": 6, "n_inner": 10,
                  "network": ByInput(ConvNet(width=16))},
         "cpu": {"max_iter": 200, "n_outer": 5, "n_inner": 10},
         "gpu": {"max_iter": 1000, "batch_size": 256, "network": ByInput(ConvNet(width=128))},
