@@ -471,6 +471,8 @@ def seed_reaches_noise(patch):
     ],
 )
 def test_audit_kills_mutants(mutant, audit, monkeypatch):
+    # What a mutant breaks shows in fewer runs than what is as it should be.
+    monkeypatch.setitem(globals(), "N_RUNS", 2000)
     mutant(monkeypatch)
     low, _ = measured_mu(*audit())
     assert low > 1.0
