@@ -56,33 +56,22 @@ class FlatNetwork:
 
     def __init__(self, network: Network) -> None:
         self._network = network
-        self.shapes = {name: tuple(p.shape) for name, p in network.named_parameters()}
+        self._shapes = {name: tuple(p.shape) for name, p in network.named_parameters()}
         self._sizes = [p.numel() for p in network.parameters()]
 
     def __len__(self) -> int:
         """Number of weights."""
         return sum(self._sizes)
 
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        """Number of weights of each tensor, in the order of the vector."""
-        return tuple(self._sizes)
-
     def __call__(self, weights: Any, x: Any) -> Any:
         """Outputs for inputs."""
-        parts = zip(self.shapes.items(), weights.split(self._sizes), strict=True)
+        parts = zip(self._shapes.items(), weights.split(self._sizes), strict=True)
         named = {name: part.view(shape) for (name, shape), part in parts}
         return functional_call(self._network, named, (x,))
 
     def weights(self) -> Any:
         """A copy of the weights that the layers hold."""
         return torch.cat([p.detach().flatten() for p in self._network.parameters()])
-
-    def load(self, weights: Any) -> None:
-        """Put weights into the layers."""
-        with torch.no_grad():
-            for p, part in zip(self._network.parameters(), weights.split(self._sizes), strict=True):
-                p.copy_(part.view(p.shape))
 
 
 @dataclass(frozen=True)
@@ -221,31 +210,23 @@ class ExactAdjoint(Unrolling):
         adjoint = torch.zeros_like(start)
         for step in reversed(range(first, last)):
             adjoint = adjoint + cotangents.get(step + 1, 0)
-            adjoint = self._step_back(student, path[step], lessons[step], log_rate, rate, adjoint)
+            pulled = student.pull_back(path[step], lessons[step], -rate * adjoint)
+            # A step moves by its own length when the logarithm of the rate does by one.
+            _add_gradient(log_rate, pulled[0])
+            adjoint = adjoint + self._passed_on(pulled[1])
         return value
 
-    def _step_back(
-        self,
-        student: Student,
-        weights: Any,
-        lesson: Lesson,
-        log_rate: Any,
-        rate: float,
-        adjoint: Any,
-    ) -> Any:
-        """The adjoint before a step; the step is ``weights - rate * gradient``."""
-        product, by_weights = student.pull_back(weights, lesson, -rate * adjoint)
-        # The step moves by its own length when the logarithm of the rate does by one.
-        _add_gradient(log_rate, product)
-        return adjoint + by_weights
+    def _passed_on(self, by_weights: Any) -> Any:
+        """What earlier steps are told of how later gradients hang on the weights."""
+        return by_weights
 
 
 class Tesla(ExactAdjoint):
     """As `ExactAdjoint`, but a step is not told what later steps made of it.
 
     The gradient of TESLA, which is not exact for more than one step: what a batch did to the
-    weights at which later gradients are taken is left out. It is here to be compared with; it
-    saves the product with the Hessian, and no memory.
+    weights at which later gradients are taken is left out. It is here to be compared with, and
+    takes as much time and memory as the exact one.
 
     References
     ----------
@@ -253,17 +234,8 @@ class Tesla(ExactAdjoint):
     memory, ICML, arXiv:2211.10586.
     """
 
-    def _step_back(
-        self,
-        student: Student,
-        weights: Any,
-        lesson: Lesson,
-        log_rate: Any,
-        rate: float,
-        adjoint: Any,
-    ) -> Any:
-        super()._step_back(student, weights, lesson, log_rate, rate, adjoint)
-        return adjoint
+    def _passed_on(self, by_weights: Any) -> Any:
+        return torch.zeros_like(by_weights)
 
 
 class FullGraph(Unrolling):

@@ -46,8 +46,8 @@ def fit_weighted(
         Weights.
     weights : {"condensed", "replicate", "uniform"}, default="condensed"
         What to do for an estimator that takes no weights: raise, repeat rows in proportion to
-        their weights, or use every row once. Estimators that take weights always get them,
-        except with "uniform"; equal weights need none of this.
+        their weights, or use every row once. Estimators that take weights get them, except with
+        "uniform" and where all weights are one; equal weights need none of this.
 
     Returns
     -------
