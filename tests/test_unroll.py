@@ -60,6 +60,7 @@ class Case:
         x = torch.randn(N_ROWS, *shape, generator=generator, dtype=storage)
         logits = torch.randn(N_ROWS, N_CLASSES, generator=generator, dtype=storage)
         self.x = x.requires_grad_()
+        self.counted = torch.rand(N_ROWS, generator=generator, dtype=storage) + 0.5
         self.labels = logits.requires_grad_() if soft else torch.arange(N_ROWS) % N_CLASSES
         self.log_rate = torch.tensor(math.log(RATE), dtype=storage).requires_grad_()
         self.batches = [
@@ -67,7 +68,11 @@ class Case:
         ]
         draws = [AUGMENTATIONS["dsa"].draw(generator, BATCH) for _ in range(n_steps)]
         self.lessons = [
-            lambda rows=rows, draw=draw: (draw(self.x[rows]), self._targets(rows))
+            lambda rows=rows, draw=draw: (
+                draw(self.x[rows]),
+                self._targets(rows),
+                self.counted[rows],
+            )
             for rows, draw in zip(self.batches, draws, strict=True)
         ]
 
@@ -125,7 +130,7 @@ def test_tesla_is_the_published_formula_and_exact_for_one_step_only():
     case.x.grad = None
     for weights, lesson in zip(path[:-1], case.lessons, strict=True):
         at = weights.detach().requires_grad_()
-        mean = case.student.losses(at, *lesson()).mean()
+        mean = case.student.total(at, *lesson()) / BATCH
         (gradient,) = torch.autograd.grad(mean, at, create_graph=True)
         (gradient @ constant).backward(inputs=[case.x])
     assert apart([by_rows], [case.x.grad]) < 1e-10

@@ -1,6 +1,5 @@
 """`NeuralCondenser`: what the condensers that match networks have in common."""
 
-import hashlib
 from abc import abstractmethod
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -16,7 +15,7 @@ from skcondense.condensers.allocation import allocate
 from skcondense.condensers.teacher import FoldTeacher
 from skcondense.exceptions import TargetError
 from skcondense.neural.augmentation import AUGMENTATIONS, Augmentation
-from skcondense.neural.checkpoint import Checkpoint
+from skcondense.neural.checkpoint import Checkpoint, digest
 from skcondense.neural.compute import Compute
 from skcondense.neural.cost import CostEstimate, CostMeter
 from skcondense.neural.inputs import InputSpace, Normaliser, input_shape
@@ -260,8 +259,16 @@ class NeuralCondenser(DatasetCondenser):
             )
         with CostMeter() as meter:
             trial = clone(self).set_params(max_iter=N_TRIED, callback=meter, early_stopping=False)
-            trial.set_params(max_time=None, checkpoint=None).fit(X, y)
-        return meter.estimate(self.max_iter)
+            trial.set_params(max_time=None, checkpoint=None, **self._cheaper()).fit(X, y)
+        return meter.estimate({**self._planned(), "match": self.max_iter})
+
+    def _cheaper(self) -> dict[str, Any]:
+        """Parameters that make less of what comes before the iterations."""
+        return {}
+
+    def _planned(self) -> dict[str, int]:
+        """How often is done what comes before the iterations, by stage."""
+        return {}
 
     @abstractmethod
     def _matcher(
@@ -422,7 +429,12 @@ class NeuralCondenser(DatasetCondenser):
             callback=self.callback,
             checkpoint=checkpoint,
             validation=validation,
+            averaging=self._averaging(),
         )
+
+    def _averaging(self) -> float | None:
+        """Decay of a moving average of the rows; None to deliver the last iterate."""
+        return None
 
     def _checkpoint(self, synthetic: SyntheticSet, table: PrivateTable) -> Checkpoint | None:
         if self.checkpoint is None:
@@ -430,8 +442,8 @@ class NeuralCondenser(DatasetCondenser):
         params = self.get_params(deep=False).items()
         same = {k: " ".join(repr(v).split()) for k, v in params if k not in RESUMABLE}
         # A run must not go on with other rows: what it learned would pass for theirs.
-        same["start"] = _digest(synthetic.x.detach().cpu().numpy())
-        same["data"] = _digest(table.Z, table.strata, table.weight)
+        same["start"] = digest(synthetic.x.detach().cpu().numpy())
+        same["data"] = digest(table.Z, table.strata, table.weight)
         return Checkpoint(self.checkpoint, {"method": type(self).__name__, **same})
 
     def _deliver(
@@ -451,22 +463,19 @@ class NeuralCondenser(DatasetCondenser):
             "n_iter_": loop.n_iter,
             "n_evals_": loop.n_steps,
             "n_skipped_": loop.n_skipped,
-            "history_": {"loss": np.array(loop.history), "score": np.array(loop.scores)},
+            "history_": {
+                "loss": np.array(loop.history),
+                "score": np.array(loop.scores),
+                **loop.matcher.traces(),
+            },
             "n_stored_": len(synthetic.x),
             "n_effective_": len(weight),
             "recipe_": _recipe(settings),
+            **loop.matcher.facts(),
         }
         if labels is not None:
             return Prototypes(X, *table.task.deliver(labels, weight), facts)
         return Prototypes(X, np.arange(len(weight)), synthetic.repeated(synthetic.y), weight, facts)
-
-
-def _digest(*arrays: NDArray[Any]) -> str:
-    """A fingerprint of arrays."""
-    found = hashlib.sha256()
-    for array in arrays:
-        found.update(np.ascontiguousarray(array).tobytes())
-    return found.hexdigest()
 
 
 def _recipe(settings: NetworkSettings) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """State of a long run on disk: one compressed file of arrays, replaced atomically, no pickle."""
 
+import hashlib
 import json
 import zipfile
 import zlib
@@ -11,10 +12,18 @@ from numpy.typing import NDArray
 
 from skcondense.table.storage import write_atomically
 
-__all__ = ["Checkpoint"]
+__all__ = ["Checkpoint", "digest"]
 
-FORMAT = "skcondense checkpoint, version 1"
+FORMAT = "skcondense checkpoint, version 2"
 FACTS = "facts"
+
+
+def digest(*arrays: NDArray[Any]) -> str:
+    """A fingerprint of arrays."""
+    found = hashlib.sha256()
+    for array in arrays:
+        found.update(np.ascontiguousarray(array).tobytes())
+    return found.hexdigest()
 
 
 class Checkpoint:

@@ -40,15 +40,17 @@ class CostEstimate:
 
 @dataclass
 class CostMeter:
-    """A callback that notes when iterations end, in a ``with`` block that counts memory."""
+    """A callback that notes when rounds of stages end, in a ``with`` block that counts memory."""
 
     ends: list[float] = field(default_factory=list)
+    stages: list[str] = field(default_factory=list)
     saved: int = 0
     most: int = 0
 
     def __call__(self, progress: FitProgress) -> None:
-        """Note the end of an iteration."""
+        """Note the end of a round."""
         self.ends.append(time.perf_counter())
+        self.stages.append(progress.stage)
         self.most, self.saved = max(self.most, self.saved), 0
 
     def __enter__(self) -> "CostMeter":
@@ -68,7 +70,15 @@ class CostMeter:
         self.saved += saved.numel() * saved.element_size()
         return saved
 
-    def estimate(self, max_iter: int) -> CostEstimate:
-        """Extrapolate to a number of iterations; the first of those measured warms up."""
-        each = (self.ends[-1] - self.ends[0]) / (len(self.ends) - 1)
-        return CostEstimate(self.ends[0] - self._start + each * max_iter, each, self.most)
+    def estimate(self, planned: dict[str, int]) -> CostEstimate:
+        """Extrapolate to numbers of rounds, by stage; the last stage is that of iterations.
+
+        Of a stage with several rounds the first one warms up.
+        """
+        seconds, started = 0.0, self._start
+        for stage, count in planned.items():
+            ends = [end for end, of in zip(self.ends, self.stages, strict=True) if of == stage]
+            each = (ends[-1] - ends[0]) / (len(ends) - 1) if ends[1:] else ends[0] - started
+            seconds += (ends[0] - started if ends[1:] else 0.0) + each * count
+            started = ends[-1]
+        return CostEstimate(seconds, each, self.most)

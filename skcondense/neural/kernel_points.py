@@ -11,7 +11,7 @@ from torch.nn import functional
 from skcondense._sklearn import StrOptions, between
 from skcondense.neural.base import NeuralCondenser
 from skcondense.neural.kernels import KERNELS, Kernel
-from skcondense.neural.loop import Matcher
+from skcondense.neural.loop import Learned, Matcher
 from skcondense.neural.problem import MatchingProblem
 from skcondense.neural.random_features import RandomFeatureKernel
 from skcondense.neural.settings import NetworkSettings
@@ -128,13 +128,13 @@ class KernelPointsMatcher(Matcher):
         self._mode = labels
         self._learned: Any = None
 
-    def begin(self, synthetic: SyntheticSet) -> list[Any]:
+    def begin(self, synthetic: SyntheticSet) -> list[Learned]:
         """Labels start as those of the rows' outcomes."""
         y = synthetic.repeated(synthetic.y)
         self._learned = self._columns(self._problem.objective.targets(y))
         if self._mode != "learned":
             return []
-        return [self._learned.requires_grad_()]
+        return [Learned(self._learned.requires_grad_())]
 
     def iterate(self, synthetic: SyntheticSet, step: Callable[[float], None]) -> None:
         """One step on half the mean squared error of a batch."""

@@ -5,7 +5,7 @@ import time
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,11 +18,27 @@ from skcondense.neural.checkpoint import Checkpoint
 from skcondense.neural.randomness import generator_state, restore_generator
 from skcondense.neural.synthetic import SyntheticSet
 
-__all__ = ["Matcher", "MatchingLoop", "Validation"]
+__all__ = ["Learned", "Matcher", "MatchingLoop", "Validation"]
 
 State = dict[str, NDArray[Any]]
 # Seconds between checkpoints, beside one at the end.
 CHECKPOINT_EVERY = 60.0
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A tensor that is learned beside the synthetic rows.
+
+    Attributes
+    ----------
+    values : Tensor
+        Needs gradients.
+    learning_rate : float or None
+        Its own; None for that of the rows.
+    """
+
+    values: Any
+    learning_rate: float | None = None
 
 
 class Matcher(ABC):
@@ -32,13 +48,21 @@ class Matcher(ABC):
     def iterate(self, synthetic: SyntheticSet, step: Callable[[float], None]) -> None:
         """Put gradients into the synthetic rows, then call `step` with the loss; once or more."""
 
-    def begin(self, synthetic: SyntheticSet) -> list[Any]:
-        """Get ready; return the tensors that are learned beside the synthetic rows."""
+    def begin(self, synthetic: SyntheticSet) -> list[Learned]:
+        """Get ready; return what is learned beside the synthetic rows."""
         return []
 
     def labels(self, synthetic: SyntheticSet) -> NDArray[np.float64] | None:
         """Labels of the images that networks see; None where they are those of the outcomes."""
         return None
+
+    def facts(self) -> dict[str, Any]:
+        """What a fitted condenser is to say of the method, by name of the attribute."""
+        return {}
+
+    def traces(self) -> dict[str, NDArray[np.float64]]:
+        """What `history_` is to say beside the loss: a number per iteration."""
+        return {}
 
     def state(self) -> State:
         """What a resumed run needs beside the synthetic rows."""
@@ -92,6 +116,8 @@ class MatchingLoop:
         Where the state is kept, and found when the run goes on.
     validation : Validation or None
         How snapshots are chosen; without it, the last iterate is kept.
+    averaging : float or None
+        Decay of a moving average of the rows, which then takes the place of the last iterate.
     history : list of float
         Mean loss of each iteration.
     scores : list of float
@@ -99,7 +125,8 @@ class MatchingLoop:
     n_iter : int
         Iterations done.
     n_steps, n_skipped : int
-        Steps taken, and steps that were not, since a number was not finite.
+        Steps taken, and steps that were not, since a number was not finite or the method would
+        have no such loss.
     """
 
     synthetic: SyntheticSet
@@ -112,6 +139,7 @@ class MatchingLoop:
     callback: Callback | None = None
     checkpoint: Checkpoint | None = None
     validation: Validation | None = None
+    averaging: float | None = None
     history: list[float] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
     n_iter: int = 0
@@ -119,13 +147,16 @@ class MatchingLoop:
     n_skipped: int = 0
 
     def __post_init__(self) -> None:
-        self._learned = [self.synthetic.x, *self.matcher.begin(self.synthetic)]
+        learned = [Learned(self.synthetic.x), *self.matcher.begin(self.synthetic)]
+        self._learned = [one.values for one in learned]
         rate = self.learning_rate
+        groups = [{"params": one.values, "lr": one.learning_rate or rate} for one in learned]
         self._optimizer: torch.optim.Optimizer = (
-            torch.optim.Adam(self._learned, lr=rate)
+            torch.optim.Adam(groups)
             if self.optimizer == "adam"
-            else torch.optim.SGD(self._learned, lr=rate, momentum=0.5)
+            else torch.optim.SGD(groups, momentum=0.5)
         )
+        self._average = self.synthetic.x.detach().clone()
         self._best: list[Any] = []
         self._losses: list[float] = []
 
@@ -140,6 +171,7 @@ class MatchingLoop:
             self.matcher.iterate(self.synthetic, self._step)
             self.n_iter += 1
             self.history.append(float(np.mean(self._losses)) if self._losses else math.nan)
+            self._move_average()
             self._validate()
             if self.checkpoint and time.monotonic() - saved > CHECKPOINT_EVERY:
                 self._save(self.checkpoint)
@@ -163,13 +195,26 @@ class MatchingLoop:
             self.n_skipped += 1
         self._optimizer.zero_grad()
 
+    def _move_average(self) -> None:
+        """Early on the average must not hang on the start, so it is shorter then."""
+        if self.averaging is not None:
+            decay = min(self.averaging, self.n_iter / (10 + self.n_iter))
+            self._average.lerp_(self.synthetic.x.detach(), 1 - decay)
+
+    def _candidate(self) -> list[Any]:
+        """What would be delivered now, as copies."""
+        values = [p.detach().clone() for p in self._learned]
+        return values if self.averaging is None else [self._average.clone(), *values[1:]]
+
     def _validate(self) -> None:
         """Score the set when it is due."""
         if self.validation is None or self.n_iter % self.validation.every:
             return
-        self.scores.append(self.validation.score(self.synthetic))
+        candidate = self._candidate()
+        scored = replace(self.synthetic, x=candidate[0])
+        self.scores.append(self.validation.score(scored))
         if int(np.argmax(self.scores)) == len(self.scores) - 1:
-            self._best = [p.detach().clone() for p in self._learned]
+            self._best = candidate
 
     def _is_patience_over(self) -> bool:
         if self.validation is None or not self.scores:
@@ -177,7 +222,7 @@ class MatchingLoop:
         return len(self.scores) - 1 - int(np.argmax(self.scores)) >= self.validation.patience
 
     def _keep_best(self) -> None:
-        for parameter, best in zip(self._learned, self._best, strict=False):
+        for parameter, best in zip(self._learned, self._best or self._candidate(), strict=True):
             parameter.data.copy_(best)
 
     def _tell(self) -> bool:
@@ -197,8 +242,8 @@ class MatchingLoop:
         if self.n_skipped:
             warnings.warn(
                 f"{self.n_skipped} of {self.n_skipped + self.n_steps} steps were skipped because "
-                "the loss or a gradient was not finite. Lower learning_rate, or use "
-                'dtype="float32".',
+                "the loss or a gradient was not finite, or larger than the method allows. Lower "
+                'learning_rate, or use dtype="float32".',
                 ConvergenceWarning,
                 stacklevel=2,
             )
@@ -208,6 +253,7 @@ class MatchingLoop:
             **{f"learned/{i}": _array(p) for i, p in enumerate(self._learned)},
             **{f"matcher/{name}": values for name, values in self.matcher.state().items()},
             **self._optimizer_state(),
+            "average": _array(self._average),
             "generator": generator_state(self.generator),
             "history": np.array(self.history),
             "scores": np.array(self.scores),
@@ -223,6 +269,7 @@ class MatchingLoop:
         arrays, counts = found
         for i, parameter in enumerate(self._learned):
             parameter.data.copy_(torch.from_numpy(arrays[f"learned/{i}"]))
+        self._average = torch.from_numpy(arrays["average"]).to(self._average)
         self.matcher.restore(_part(arrays, "matcher/"))
         self._restore_optimizer(_part(arrays, "optimizer/"))
         restore_generator(self.generator, arrays["generator"])

@@ -29,8 +29,9 @@ __all__ = [
     "Unrolling",
 ]
 
-# Makes the inputs and targets of one step, anew whenever it is called; differentiable.
-Lesson = Callable[[], tuple[Any, Any]]
+# Makes the inputs, targets and weights of one step, anew whenever it is called; differentiable.
+# Weights are constants.
+Lesson = Callable[[], tuple[Any, Any, Any]]
 
 
 class TrajectoryLoss(ABC):
@@ -101,17 +102,21 @@ class Student:
             outputs = self.network(weights, x).to(self.compute.storage)
         return self.objective.losses(outputs, targets)
 
+    def total(self, weights: Any, x: Any, targets: Any, counted: Any) -> Any:
+        """Sum of the losses of some rows, each counted by its weight."""
+        return (self.losses(weights, x, targets) * counted).sum()
+
     def gradient(self, weights: Any, lesson: Lesson) -> Any:
-        """Gradient of the mean loss by the weights, as a constant."""
+        """Gradient of the weighted mean loss by the network's weights, as a constant."""
         with torch.no_grad():
             batch = lesson()
         weights = weights.detach().requires_grad_()
-        for x, targets in self._pieces(*batch):
-            (self.losses(weights, x, targets).sum() / len(batch[0])).backward()
+        for piece in self._pieces(*batch):
+            (self.total(weights, *piece) / len(batch[0])).backward()
         return weights.grad
 
     def pull_back(self, weights: Any, lesson: Lesson, cotangent: Any) -> tuple[Any, Any]:
-        """Derive the product of a constant vector with the gradient of the mean loss.
+        """Derive the product of a constant vector with the gradient of the weighted mean loss.
 
         By the learned tensors behind the lesson, whose ``.grad`` is added to; and by the weights.
 
@@ -128,8 +133,8 @@ class Student:
         leaves = [made.detach().requires_grad_(made.requires_grad) for made in batch]
         learned = [leaf for leaf in leaves if leaf.requires_grad]
         total = torch.zeros((), device=weights.device, dtype=weights.dtype)
-        for x, targets in self._pieces(*leaves):
-            loss = self.losses(weights, x, targets).sum() / len(batch[0])
+        for piece in self._pieces(*leaves):
+            loss = self.total(weights, *piece) / len(batch[0])
             (gradient,) = torch.autograd.grad(loss, weights, create_graph=True)
             product = gradient @ cotangent
             product.backward(inputs=[weights, *learned])
@@ -138,8 +143,8 @@ class Student:
         torch.autograd.backward(made, [leaf.grad for leaf in learned])
         return total, weights.grad
 
-    def _pieces(self, x: Any, targets: Any) -> Any:
-        return zip(x.split(self.length), targets.split(self.length), strict=True)
+    def _pieces(self, *batch: Any) -> Any:
+        return zip(*(part.split(self.length) for part in batch), strict=True)
 
 
 class Unrolling(ABC):
@@ -252,7 +257,8 @@ class FullGraph(Unrolling):
         """See `Unrolling`."""
         path = [start.detach().requires_grad_()]
         for lesson in lessons:
-            mean = student.losses(path[-1], *lesson()).mean()
+            batch = lesson()
+            mean = student.total(path[-1], *batch) / len(batch[0])
             (gradient,) = torch.autograd.grad(mean, path[-1], create_graph=True)
             path.append(path[-1] - log_rate.exp() * gradient)
         constants = [weights.detach() for weights in path]

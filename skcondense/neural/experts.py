@@ -1,0 +1,346 @@
+"""Experts: networks trained on real rows, whose weights on the way are what students match.
+
+An expert's weights are vectors of single precision. The seed of an expert hangs on the seed of all
+and on its number alone, so experts can be made one by one, on any day, and are the same.
+"""
+
+import json
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from skcondense.neural.checkpoint import digest
+from skcondense.neural.problem import MatchingProblem
+from skcondense.neural.randomness import choose_rows
+from skcondense.neural.settings import NetworkSettings
+from skcondense.neural.training import batches
+from skcondense.neural.unroll import FlatNetwork, Lesson, Student
+from skcondense.table.storage import write_atomically
+
+__all__ = [
+    "Descent",
+    "ExpertBuffer",
+    "ExpertTrainer",
+    "ExpertTraining",
+    "FlatDescent",
+    "SteepestDescent",
+]
+
+Vectors = NDArray[np.float32]
+# Least steps between two snapshots, where an epoch is shorter: on a few hundred rows an epoch moves
+# the weights by no more than its noise.
+SHORTEST = 50
+
+
+class Descent(ABC):
+    """The direction in which an expert steps."""
+
+    @abstractmethod
+    def direction(self, gradient: Callable[[Any], Any], weights: Any) -> Any:
+        """What to step against.
+
+        Parameters
+        ----------
+        gradient : callable
+            The gradient of one batch's loss at any weights.
+        weights : Tensor of shape (n_weights,)
+            Where the expert is.
+        """
+
+
+@dataclass(frozen=True)
+class SteepestDescent(Descent):
+    """Step against the gradient."""
+
+    def direction(self, gradient: Callable[[Any], Any], weights: Any) -> Any:
+        """The gradient."""
+        return gradient(weights)
+
+
+@dataclass(frozen=True)
+class FlatDescent(Descent):
+    """Step so that the path stays where the loss is flat (GSAM); takes two gradients.
+
+    Parameters
+    ----------
+    rho : float, default=0.01
+        Length of the step towards larger loss, at whose end the gradient is taken; weights move in
+        proportion to their size.
+    alpha : float, default=0.3
+        Share of the first gradient's part across the second one that is taken away.
+
+    References
+    ----------
+    Zhuang et al. (2022), Surrogate gap minimization improves sharpness-aware training, ICLR,
+    arXiv:2203.08065; Du, Jiang, Tan, Zhou and Li (2023), Minimizing the accumulated trajectory
+    error to improve dataset distillation, CVPR, arXiv:2211.11004.
+    """
+
+    rho: float = 0.01
+    alpha: float = 0.3
+
+    def direction(self, gradient: Callable[[Any], Any], weights: Any) -> Any:
+        """The gradient uphill, less a share of how the two differ."""
+        here = gradient(weights)
+        length = (weights.abs() * here).norm().clamp(min=1e-12)
+        uphill = gradient(weights + self.rho * weights**2 * here / length)
+        along = (here @ uphill) / (uphill @ uphill).clamp(min=1e-24)
+        return uphill - self.alpha * (here - along * uphill)
+
+
+@dataclass(frozen=True)
+class ExpertTraining:
+    """How many experts are trained, and for how long.
+
+    Parameters
+    ----------
+    n_experts : int, default=8
+        Networks.
+    n_snapshots : int, default=30
+        Snapshots of each after its start.
+    steps_per_snapshot : int or None, default=50
+        Gradient steps between two. None for an epoch, but no fewer than 50 steps.
+    batch_size : int, default=64
+        Real rows per step.
+    learning_rate : float, default=0.01
+        Length of the steps, without momentum or decay, as in the literature.
+
+    Raises
+    ------
+    ValueError
+        If a number is not positive.
+    """
+
+    n_experts: int = 8
+    n_snapshots: int = 30
+    steps_per_snapshot: int | None = 50
+    batch_size: int = 64
+    learning_rate: float = 0.01
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if value is not None and not value > 0:
+                raise ValueError(f"{name} of ExpertTraining must be positive. Got {value!r}.")
+
+    def n_steps(self, n_rows: int) -> int:
+        """Steps between two snapshots for a number of real rows."""
+        if self.steps_per_snapshot is not None:
+            return self.steps_per_snapshot
+        return max(math.ceil(n_rows / self.batch_size), SHORTEST)
+
+
+@dataclass(frozen=True)
+class ExpertTrainer:
+    """What an expert is trained with.
+
+    Attributes
+    ----------
+    problem : MatchingProblem
+        Real rows.
+    settings : NetworkSettings
+        Networks and augmentation.
+    training : ExpertTraining
+        Steps.
+    descent : Descent
+        Their direction.
+    """
+
+    problem: MatchingProblem
+    settings: NetworkSettings
+    training: ExpertTraining
+    descent: Descent
+
+    def student(self) -> tuple[Student, Callable[[torch.Generator], Any]]:
+        """Gradients of batches, and a way to draw weights to start from."""
+        compute = self.settings.compute
+        length = compute.piece_length(self.settings.space.shape, self.training.batch_size)
+        network = FlatNetwork(self.settings.network(torch.Generator()))
+        student = Student(network, self.problem.objective, compute, length)
+        return student, lambda generator: FlatNetwork(self.settings.network(generator)).weights()
+
+    def lessons(self, generator: torch.Generator) -> Iterator[Lesson]:
+        """Augmented batches of real rows, epoch after epoch, without end."""
+        problem = self.problem
+        for rows in self._batches(generator):
+            draw = self.settings.augmentation.draw(generator, len(rows))
+            batch = draw(problem.x[rows]), problem.targets[rows], self._counted(len(rows))
+            yield lambda batch=batch: batch
+
+    def snapshots(self, seed: int) -> Vectors:
+        """Weights of an expert at its start and after every stretch.
+
+        Returns
+        -------
+        ndarray of shape (n_snapshots + 1, n_weights)
+        """
+        generator = torch.Generator().manual_seed(seed)
+        student, start = self.student()
+        weights, lessons = start(generator), self.lessons(generator)
+        # What is stored in single precision is a copy, never the weights that go on changing.
+        found = [_stored(weights)]
+        for _ in range(self.training.n_snapshots):
+            for _ in range(self.training.n_steps(len(self.problem.x))):
+                gradient = partial(student.gradient, lesson=next(lessons))
+                step = self.descent.direction(gradient, weights)
+                weights = weights - self.training.learning_rate * step
+            found.append(_stored(weights))
+        return np.stack(found)
+
+    def facts(self) -> dict[str, Any]:
+        """What decides on the experts of a seed, in a form that JSON keeps."""
+        space, problem = self.settings.space, self.problem
+        rows = digest(problem.x.cpu().numpy(), problem.y, problem.weight.numpy())
+        return {
+            "network": repr(self.settings.architecture),
+            "augmentation": repr(self.settings.augmentation),
+            "input_shape": list(space.shape),
+            "code_mean": space.normaliser.mean.tolist(),
+            "code_spread": space.normaliser.spread.tolist(),
+            "task": problem.task.name,
+            "rows": rows,
+            "dtype": self.settings.compute.dtype,
+            "steps_per_snapshot": self.training.n_steps(len(problem.x)),
+            "batch_size": self.training.batch_size,
+            "learning_rate": self.training.learning_rate,
+            "descent": repr(self.descent),
+        }
+
+    def _batches(self, generator: torch.Generator) -> Iterator[Any]:
+        """Positions of real rows; where weights differ, drawn by them."""
+        weight, size = self.problem.weight, self.training.batch_size
+        if bool((weight == weight[0]).all()):
+            yield from batches(len(weight), size, generator)
+        while True:
+            yield choose_rows(weight, size, generator)
+
+    def _counted(self, n_rows: int) -> Any:
+        return torch.ones(n_rows).to(self.problem.x)
+
+
+def _stored(weights: Any) -> Vectors:
+    return weights.to("cpu", torch.float32, copy=True).numpy()
+
+
+FORMAT = "skcondense experts, version 1"
+MANIFEST = "experts.json"
+
+
+class ExpertBuffer:
+    """Experts in a folder, or in memory.
+
+    The folder holds a manifest and one array file per expert, each written to the end before it
+    gets its name: what a run that was cut off has made is there for the next. Files are mapped, so
+    that only the snapshots in use are read. Nothing is pickled.
+
+    Weights of networks trained on real rows may give those rows away: keep the folder where the
+    rows are kept, and release it with as much care.
+
+    Parameters
+    ----------
+    folder : str, Path or None
+        Where experts are kept; None for memory.
+    facts : dict
+        What decides on the experts; the manifest must say the same.
+    seed : int
+        Of the experts. If there is a manifest, its seed holds.
+
+    Raises
+    ------
+    ValueError
+        If the manifest is damaged or is one of other experts.
+    """
+
+    def __init__(self, folder: str | Path | None, facts: dict[str, Any], seed: int) -> None:
+        self.folder = None if folder is None else Path(folder)
+        self._facts = json.loads(json.dumps(facts))
+        self.seed = seed
+        self._kept: list[Vectors] = []
+        if self.folder is not None:
+            self._open(self.folder)
+
+    def __len__(self) -> int:
+        """Number of experts, which are numbered without a gap."""
+        if self.folder is None:
+            return len(self._kept)
+        count = 0
+        while self._file(count).exists():
+            count += 1
+        return count
+
+    def __getitem__(self, number: int) -> Vectors:
+        """Vectors of an expert, of shape (n_vectors, n_weights); of a folder, mapped read-only.
+
+        Raises
+        ------
+        ValueError
+            If the file is damaged.
+        """
+        if self.folder is None:
+            return self._kept[number]
+        path = self._file(number)
+        try:
+            found: Vectors = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (ValueError, EOFError) as error:
+            raise ValueError(
+                f"{path} is not an expert, or damaged ({type(error).__name__}). Delete it, and it "
+                "is trained anew."
+            ) from error
+        return found
+
+    def append(self, vectors: Vectors) -> None:
+        """Keep an expert."""
+        if self.folder is None:
+            self._kept.append(vectors)
+            return
+
+        def write(part: Path) -> None:
+            with part.open("wb") as file:
+                np.save(file, vectors, allow_pickle=False)
+
+        write_atomically(self._file(len(self)), write)
+
+    def seed_of(self, number: int) -> int:
+        """Seed of an expert."""
+        return int(np.random.SeedSequence([self.seed, number]).generate_state(1)[0])
+
+    def _file(self, number: int) -> Path:
+        assert self.folder is not None
+        return self.folder / f"expert_{number:05d}.npy"
+
+    def _open(self, folder: Path) -> None:
+        path = folder / MANIFEST
+        if not path.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            # A hidden file is what a run left that was cut off while it wrote.
+            if any(not other.name.startswith(".") for other in folder.iterdir()):
+                raise ValueError(
+                    f"{folder} holds other files and no {MANIFEST}. Choose an empty folder."
+                )
+            text = json.dumps({"format": FORMAT, "seed": self.seed, "facts": self._facts}, indent=1)
+            write_atomically(path, lambda part: part.write_text(text, encoding="utf-8"))
+            return
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            known, self.seed, before = found["format"], int(found["seed"]), dict(found["facts"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{path} is damaged ({type(error).__name__}). Delete the folder, and experts are "
+                "trained anew."
+            ) from error
+        if known != FORMAT:
+            raise ValueError(f"{path} is a {known!r}; this version reads {FORMAT!r}.")
+        names = sorted({*before, *self._facts})
+        changed = [name for name in names if before.get(name) != self._facts.get(name)]
+        if changed:
+            raise ValueError(
+                f"{folder} holds experts of other settings: {changed} differ. Restore them, or "
+                "choose another folder."
+            )
