@@ -41,10 +41,6 @@ __all__ = ["NeuralCondenser", "outcomes_of"]
 
 # Iterations from which a cost is estimated.
 N_TRIED = 4
-# Parameters that a resumed run may change: they decide how long it goes on and who watches.
-RESUMABLE = frozenset(
-    {"callback", "checkpoint", "compile", "device", "ledger", "max_iter", "max_time"}
-)
 
 
 class NeuralCondenser(DatasetCondenser):
@@ -233,6 +229,10 @@ class NeuralCondenser(DatasetCondenser):
 
     # Iterations between scores of snapshots.
     _score_every: ClassVar[int] = 50
+    # Parameters that a resumed run may change: they decide how long it goes on and who watches.
+    _resumable: ClassVar[frozenset[str]] = frozenset(
+        {"callback", "checkpoint", "compile", "device", "ledger", "max_iter", "max_time"}
+    )
 
     def estimate_cost(self, X: Any, y: Any) -> CostEstimate:
         """Expected time and memory of a fit, from four iterations on the same rows.
@@ -440,7 +440,7 @@ class NeuralCondenser(DatasetCondenser):
         if self.checkpoint is None:
             return None
         params = self.get_params(deep=False).items()
-        same = {k: " ".join(repr(v).split()) for k, v in params if k not in RESUMABLE}
+        same = {k: " ".join(repr(v).split()) for k, v in params if k not in self._resumable}
         # A run must not go on with other rows: what it learned would pass for theirs.
         same["start"] = digest(synthetic.x.detach().cpu().numpy())
         same["data"] = digest(table.Z, table.strata, table.weight)

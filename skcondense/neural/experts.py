@@ -172,7 +172,7 @@ class ExpertTrainer:
         for rows in self._batches(generator):
             draw = self.settings.augmentation.draw(generator, len(rows))
             batch = draw(problem.x[rows]), problem.targets[rows], self._counted(len(rows))
-            yield lambda batch=batch: batch
+            yield partial(tuple, batch)
 
     def snapshots(self, seed: int) -> Vectors:
         """Weights of an expert at its start and after every stretch.

@@ -100,5 +100,5 @@ class LearnedLabels(Labels):
         values = self.values.detach()
         if isinstance(self.task, RegressionTask):
             low, high = self.task.bounds
-            return (low + high) / 2 + np.asarray(values.cpu(), float) * (high - low) / 2
+            return (low + high) / 2 + np.asarray(values[:, None].cpu(), float) * (high - low) / 2
         return np.asarray(values.softmax(dim=1).cpu(), float)

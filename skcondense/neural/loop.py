@@ -125,8 +125,7 @@ class MatchingLoop:
     n_iter : int
         Iterations done.
     n_steps, n_skipped : int
-        Steps taken, and steps that were not, since a number was not finite or the method would
-        have no such loss.
+        Steps taken, and steps that were not, since a number was not finite.
     """
 
     synthetic: SyntheticSet
@@ -242,8 +241,8 @@ class MatchingLoop:
         if self.n_skipped:
             warnings.warn(
                 f"{self.n_skipped} of {self.n_skipped + self.n_steps} steps were skipped because "
-                "the loss or a gradient was not finite, or larger than the method allows. Lower "
-                'learning_rate, or use dtype="float32".',
+                "the loss or a gradient was not finite. Lower learning_rate, or use "
+                'dtype="float32".',
                 ConvergenceWarning,
                 stacklevel=2,
             )

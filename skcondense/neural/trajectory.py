@@ -72,7 +72,7 @@ class TrajectoryRecipe:
     averaging : float or None, default=None
         Decay of a moving average of the rows, which is then delivered.
     largest_loss : float, default=inf
-        Steps with a larger loss are skipped.
+        Students with a larger loss change nothing.
     """
 
     descent: Descent = field(default_factory=SteepestDescent)
@@ -202,7 +202,11 @@ class TrajectoryMatcher(Matcher):
         self._kept = loss.kept
         rate = float(self._log_rate.detach().exp())
         self._traces.append({**loss.facts, "step": loss.chosen, "step_length": rate})
-        step(value if value <= self._recipe.largest_loss else math.inf)
+        if value > self._recipe.largest_loss:
+            for tensor in (synthetic.x, self._log_rate, *self._labels.learned()):
+                tensor.grad = None
+            return
+        step(value)
 
     def lessons(self, synthetic: SyntheticSet) -> Iterator[Lesson]:
         """What a student sees: augmented batches of learned rows, epoch after epoch."""
@@ -340,7 +344,8 @@ class TrajectoryMatchingCondenser(NeuralCondenser):
         Experts that were matched.
     history_ : dict of {str: ndarray}
         Per iteration: "loss", its parts "distance" and "shape", the share of the weights that was
-        matched, "used_share", the "step" that was compared, and "step_length".
+        matched, "used_share", the "step" that was compared, and "step_length". The loss is NaN
+        where nothing was changed.
 
     References
     ----------
@@ -403,6 +408,8 @@ class TrajectoryMatchingCondenser(NeuralCondenser):
     RECIPE: ClassVar[TrajectoryRecipe] = TrajectoryRecipe()
 
     _score_every = 25
+    # What is matched when hangs on the share of the iterations that are done.
+    _resumable = NeuralCondenser._resumable - {"max_iter"}
 
     _not_private_because = (
         "experts are trained on real rows. Use DistributionMatchingCondenser, which asks once"

@@ -72,8 +72,8 @@ class DATMCondenser(TrajectoryMatchingCondenser):
     """Trajectory matching with learned labels and starts that grow harder (DATM).
 
     Labels are learned beside the rows; students start early on the experts' paths at first and
-    ever later meanwhile; experts are flat. Steps whose loss is above 1.1 (the student ended farther
-    away than it started) are skipped.
+    ever later meanwhile; experts are flat. Students whose loss is above 1.1 (they ended farther
+    away than they started) change nothing.
 
     Parameters
     ----------

@@ -1,7 +1,8 @@
 """Networks trained on condensed images, on full data and on random images, on real images.
 
-Run: python -m tests.benchmarks.images [--family matching | private] [--sets NAME ...]
-     [--per-class 1 10 50] [--seeds 3] [--preset fast] [--output results.csv]
+Run: python -m tests.benchmarks.images [--family matching | private | trajectory | high_order]
+     [--sets NAME ...] [--per-class 1 10 50] [--seeds 3] [--preset fast] [--output results.csv]
+     [--experts FOLDER]
 
 Seeds come last, so that what is there after a while covers all sets; with --output it goes on
 where it was cut off.
@@ -12,6 +13,7 @@ import itertools
 import resource
 import time
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,11 +26,22 @@ from sklearn.preprocessing import StandardScaler
 from skcondense import ClusterCondenser, ColumnSchema, RandomCondenser, TableSchema
 from skcondense.neural import (
     AUGMENTATIONS,
+    AllWeights,
+    ATTCondenser,
+    BezierTrajectoryCondenser,
+    DATMCondenser,
     DistributionMatchingCondenser,
+    FlatDescent,
+    FTDCondenser,
     GradientMatchingCondenser,
+    HoPTMCondenser,
     ImprovedDistributionMatchingCondenser,
     KernelInducingPointsCondenser,
+    MTTCondenser,
     NeuralClassifier,
+    NoShape,
+    TrajectoryMatchingCondenser,
+    TrajectoryRecipe,
     evaluate_condensed,
 )
 from tests.benchmarks.data import folder
@@ -47,6 +60,26 @@ FAMILIES = {
     },
     # Noised mean features, without augmentation, from noised means.
     "private": {"DM, epsilon 8": 8.0, "DM, epsilon 4": 4.0, "DM, epsilon 1": 1.0},
+    # Of one split, methods with the same kind of experts share them.
+    "trajectory": {
+        "DM": DistributionMatchingCondenser,
+        "IDM": ImprovedDistributionMatchingCondenser,
+        "MTT": MTTCondenser,
+        "FTD": FTDCondenser,
+        "DATM": DATMCondenser,
+        "ATT": ATTCondenser,
+        "HoP-TM": HoPTMCondenser,
+        "BTM": BezierTrajectoryCondenser,
+    },
+    # What HoP-TM adds to flat experts.
+    "high_order": {
+        "neither": TrajectoryRecipe(descent=FlatDescent()),
+        "mask": replace(HoPTMCondenser.RECIPE, shape=NoShape()),
+        "shape": replace(HoPTMCondenser.RECIPE, mask=AllWeights()),
+        "mask and shape": HoPTMCondenser.RECIPE,
+        "as released": HoPTMCondenser.RELEASED,
+        "as written": HoPTMCondenser.AS_WRITTEN,
+    },
 }
 FULL = "all images"
 CELL = ("set", "per class", "seed", "method")
@@ -75,8 +108,11 @@ def condensers(args: argparse.Namespace, augmentation: str, schema: TableSchema,
         "random": RandomCondenser(**common),
         "cluster": ClusterCondenser(**common, labels="hard"),
     }
-    for name, kind in FAMILIES["matching"].items():
+    for name, kind in {**FAMILIES["matching"], **FAMILIES["trajectory"]}.items():
         found[name] = kind.preset(args.preset, **common)
+    for name, recipe in FAMILIES["high_order"].items():
+        found[name] = HoPTMCondenser.preset(args.preset, **common, recipe=recipe)
+    for name in found:
         if "augmentation" in found[name].get_params():
             found[name].set_params(augmentation=augmentation)
     for name, epsilon in FAMILIES["private"].items():
@@ -92,6 +128,10 @@ def run(name: str, per_class: int, seed: int, method: str, args: argparse.Namesp
         "logistic": make_pipeline(StandardScaler(), LogisticRegression(max_iter=300)),
     }
     kinds = condensers(args, augmentation, declared(X, y), max(per_class, 1) * n_classes)
+    if args.experts and isinstance(kinds.get(method), TrajectoryMatchingCondenser):
+        recipe = kinds[method]._recipe()
+        kind = f"{type(recipe.path).__name__}_{type(recipe.descent).__name__}"
+        kinds[method].set_params(expert_folder=args.experts / f"{name}_{seed}_{kind}")
     train = (X, y) if method == FULL else None
     start = time.perf_counter()
     condenser = kinds.get(method, kinds["random"]).set_params(random_state=seed)
@@ -127,6 +167,7 @@ def main() -> None:
     parser.add_argument("--preset", default="fast")
     parser.add_argument("--methods", nargs="+", help="all of the family, unless given")
     parser.add_argument("--output", type=Path)
+    parser.add_argument("--experts", type=Path, help="folder in which experts are kept")
     args = parser.parse_args()
     args.methods = args.methods or [FULL, "random", "cluster", *FAMILIES[args.family]]
     warnings.simplefilter("ignore")
