@@ -47,6 +47,8 @@ __all__ = ["TrajectoryMatcher", "TrajectoryMatchingCondenser", "TrajectoryRecipe
 
 # The length of a student's steps never leaves these bounds.
 SHORTEST_STEP, LONGEST_STEP = 1e-5, 1.0
+# Lengths that are tried at first, and stretches on which they are.
+N_HALVINGS, N_TRIED = 8, 5
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,8 @@ class StudentPlan:
         Steps, snapshots that they cover, and learned rows per step.
     step_length : float
         Length of their steps at first.
+    is_fixed : bool
+        Whether that is meant; otherwise shorter ones are tried.
     step_length_rate, label_rate : float
         Learning rates of its logarithm, and of labels.
     unrolling : Unrolling
@@ -128,6 +132,7 @@ class StudentPlan:
     ahead: int
     batch_size: int
     step_length: float
+    is_fixed: bool
     step_length_rate: float
     label_rate: float
     unrolling: Unrolling
@@ -185,6 +190,8 @@ class TrajectoryMatcher(Matcher):
         sizes = np.bincount(self._problem.strata, self._problem.weight.numpy()).astype(np.float64)
         weight = self._problem.compute.tensor(synthetic.weights(sizes))
         self._counted = weight / weight.mean()
+        if not self._plan.is_fixed:
+            self._log_rate.data.add_(self._halvings(synthetic) * math.log(0.5))
         return [
             Learned(self._log_rate, self._plan.step_length_rate),
             *(Learned(tensor, self._plan.label_rate) for tensor in self._labels.learned()),
@@ -249,6 +256,25 @@ class TrajectoryMatcher(Matcher):
         rows = zip(*traces.values(), strict=True)
         self._traces = [dict(zip(traces, map(float, row), strict=True)) for row in rows]
 
+    def _halvings(self, synthetic: SyntheticSet) -> int:
+        """How often to halve the length of the steps before anything is learned.
+
+        Few rows pull harder in one direction than many do, so that students may end much farther
+        away than they started.
+        """
+        losses = np.zeros(N_HALVINGS)
+        for _ in range(N_TRIED):
+            loss, lessons = self._loss(), list(self.lessons(synthetic))
+            for halvings in range(N_HALVINGS):
+                rate = self._plan.step_length * 0.5**halvings
+                path = self._student.path(loss.segment.start, lessons, rate)
+                with torch.no_grad():
+                    away = (path[-1] - loss.segment.target).square().sum()
+                    losses[halvings] += (
+                        away / (loss.segment.start - loss.segment.target).square().sum()
+                    )
+        return int(np.nan_to_num(losses, nan=math.inf).argmin())
+
     def _loss(self) -> PathLoss:
         """What is matched in this iteration."""
         recipe, compute = self._recipe, self._problem.compute
@@ -307,7 +333,9 @@ class TrajectoryMatchingCondenser(NeuralCondenser):
     n_expert_snapshots : int, default=2
         Snapshots of the expert that they are to cover.
     step_length : float or "auto", default="auto"
-        Length of a student's steps at first; "auto" lets them cover as much as the expert's.
+        Length of a student's steps at first. "auto" is the one with which students of the first
+        rows come closest: that which lets their steps cover as much as the expert's, or a half, a
+        quarter, and so on of it.
     step_length_rate : float, default=0.01
         Learning rate of its logarithm. The length stays between 1e-5 and 1.
     label_rate : float, default=0.05
@@ -523,6 +551,7 @@ class TrajectoryMatchingCondenser(NeuralCondenser):
             ahead=self.n_expert_snapshots,
             batch_size=self.batch_size,
             step_length=length,
+            is_fixed=self.step_length != "auto",
             step_length_rate=self.step_length_rate,
             label_rate=self.label_rate,
             unrolling=ExactAdjoint() if self.unrolling is None else self.unrolling,

@@ -143,6 +143,13 @@ class Student:
         torch.autograd.backward(made, [leaf.grad for leaf in learned])
         return total, weights.grad
 
+    def path(self, start: Any, lessons: Sequence[Lesson], rate: float) -> list[Any]:
+        """Weights before and after every step, as constants."""
+        path = [start.detach()]
+        for lesson in lessons:
+            path.append(path[-1] - rate * self.gradient(path[-1], lesson))
+        return path
+
     def _pieces(self, *batch: Any) -> Any:
         return zip(*(part.split(self.length) for part in batch), strict=True)
 
@@ -208,7 +215,7 @@ class ExactAdjoint(Unrolling):
     ) -> float:
         """See `Unrolling`."""
         rate = float(log_rate.detach().exp())
-        path = _walk(student, start, lessons, rate)
+        path = student.path(start, lessons, rate)
         value, cotangents = _cotangents(path, loss)
         last = max(cotangents)
         first = 0 if self.window is None else max(last - self.window, 0)
@@ -265,14 +272,6 @@ class FullGraph(Unrolling):
         value = loss.value([path[i] for i in loss.points(constants)])
         value.backward()
         return float(value.detach())
-
-
-def _walk(student: Student, start: Any, lessons: Sequence[Lesson], rate: float) -> list[Any]:
-    """Weights before and after every step."""
-    path = [start.detach()]
-    for lesson in lessons:
-        path.append(path[-1] - rate * student.gradient(path[-1], lesson))
-    return path
 
 
 def _cotangents(path: Sequence[Any], loss: TrajectoryLoss) -> tuple[float, dict[int, Any]]:
