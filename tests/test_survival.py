@@ -8,6 +8,7 @@ import pandas as pd
 import polars as pl
 import pytest
 from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import make_pipeline as sklearn_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -512,7 +513,9 @@ def test_structured_outcomes_flow_through_scikit_learn(container):
     X = NUMBERS if container == "numpy" else pd.DataFrame(NUMBERS, columns=list("abcde"))
     y = Surv.from_arrays(Y["cens"], Y["time"])
     cox = CoxPHSurvivalAnalysis(alpha=1.0)
-    condenser = ClusterCondenser(15, labels="mean", random_state=0)
+    condenser = ClusterCondenser(
+        15, labels="mean", teacher=LogisticRegression(), random_state=0
+    )
     model = CondensedEstimator(cox, condenser, weights="replicate")
     cv = EventStratifiedKFold(3, shuffle=True, random_state=0)
     times = np.array([300.0, 800.0, 1300.0])

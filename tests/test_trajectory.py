@@ -58,6 +58,7 @@ SMALL = {
     "network": MLP(8),
     "experts": SHORT,
     "n_student_steps": 3,
+    "n_expert_snapshots": 2,
     "max_iter": 3,
     "device": "cpu",
 }
@@ -291,8 +292,11 @@ def test_a_curve_passes_its_ends_and_its_fit_lowers_the_loss(table):
         np.stack([first, control, last]), experts, 2, 0.0, generator, torch.from_numpy
     )
     np.testing.assert_allclose(segment.start, first, rtol=1e-6)
-    np.testing.assert_allclose(segment.middle, (first + 2 * control + last) / 4, atol=1e-6)
     np.testing.assert_allclose(segment.target, last, atol=1e-6)
+    # Halves of the way, however fast the curve runs.
+    bent = np.float32([[0, 0], [3, 0], [4, 0]])
+    halves = whole.draw(bent, experts, 2, 0.0, generator, torch.from_numpy)
+    np.testing.assert_allclose(halves.middle, [2, 0], atol=1e-3)
 
 
 # The loss of a path.

@@ -15,6 +15,8 @@ from skcondense.neural.unroll import Student
 __all__ = ["BezierPath", "ExpertPath", "Segment", "SnapshotPath", "StartRange"]
 
 Vectors = NDArray[np.float32]
+# Places at which the length of a curve is measured.
+N_PLACES = 65
 
 
 @dataclass(frozen=True)
@@ -199,8 +201,9 @@ class BezierPath(ExpertPath):
     learning_rate : float, default=0.002
         Of the control point, in units of the expert's root mean square move. A large one finds a
         detour along which the loss is smaller yet, but no student can follow it.
-    shortest, longest : float, default=0.1, 0.3
-        Length of the stretches, as a share of the curve.
+    shortest, longest : float, default=0.2, 0.3
+        Length of the stretches, as a share of the curve's length. Students take equally many steps,
+        of one length, along each.
 
     Notes
     -----
@@ -216,7 +219,7 @@ class BezierPath(ExpertPath):
 
     n_fit_steps: int = 300
     learning_rate: float = 0.002
-    shortest: float = 0.1
+    shortest: float = 0.2
     longest: float = 0.3
 
     def facts(self) -> dict[str, Any]:
@@ -265,7 +268,7 @@ class BezierPath(ExpertPath):
         length = self.shortest + one * (self.longest - self.shortest)
         start = other * (1 - length)
         points = [tensor(vector.copy()) for vector in vectors]
-        places = (start, start + length / 2, start + length)
+        places = _at_lengths(points, [start, start + length / 2, start + length])
         return Segment(*(_on_curve(points, place) for place in places))
 
     def _fitted(self, trainer: ExpertTrainer, seed: int, vectors: list[Any]) -> NDArray[np.float32]:
@@ -290,6 +293,21 @@ def _on_curve(points: list[Any], place: float) -> Any:
     """A point of the quadratic Bezier curve, at a place from 0 to 1."""
     rest = 1 - place
     return rest**2 * points[0] + 2 * place * rest * points[1] + place**2 * points[2]
+
+
+def _at_lengths(points: list[Any], shares: list[float]) -> list[float]:
+    """Places of the curve that are at shares of its length from the start.
+
+    A curve runs fast where an expert did, at first, and slowly later on.
+    """
+    one, other = points[1] - points[0], points[2] - points[1]
+    products = [float(one @ one), float(one @ other), float(other @ other)]
+    place = np.linspace(0, 1, N_PLACES)
+    weights = np.stack([(1 - place) ** 2, 2 * place * (1 - place), place**2], axis=1)
+    speed = np.sqrt(np.maximum(weights @ products, 0))
+    length = np.concatenate([[0.0], np.cumsum(speed[1:] + speed[:-1])])
+    found: list[float] = np.interp(np.multiply(shares, length[-1]), length, place).tolist()
+    return found
 
 
 def _by_control(student: Student, points: list[Any], place: float, lesson: Any) -> Any:

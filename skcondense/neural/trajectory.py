@@ -328,10 +328,11 @@ class TrajectoryMatchingCondenser(NeuralCondenser):
         same rows and settings. Its experts are used whatever the random_state. They are as private
         as the rows. By default experts stay in memory. Rows that are held out for `early_stopping`
         hang on random_state, and so do the experts then.
-    n_student_steps : int, default=15
+    n_student_steps : int, default=20
         Steps of a student.
-    n_expert_snapshots : int, default=2
-        Snapshots of the expert that they are to cover.
+    n_expert_snapshots : int, default=6
+        Snapshots of the expert that they are to cover. Over few steps an expert moves by little
+        more than the noise of its batches, which no student can follow.
     step_length : float or "auto", default="auto"
         Length of a student's steps at first. "auto" is the one with which students of the first
         rows come closest: that which lets their steps cover as much as the expert's, or a half, a
@@ -351,8 +352,10 @@ class TrajectoryMatchingCondenser(NeuralCondenser):
         Learned rows per step of a student.
     max_iter : int, default=500
         Iterations, each with one student.
-    optimizer, learning_rate, early_stopping, validation_fraction, n_iter_no_change
+    optimizer, early_stopping, validation_fraction, n_iter_no_change
         As in `NeuralCondenser`.
+    learning_rate : float, default=0.05
+        In units of normalised inputs for "adam".
     max_time : float, default=None
         Seconds after which the fit stops with what it has; experts are trained before.
     callback, checkpoint, device, dtype
@@ -386,7 +389,9 @@ class TrajectoryMatchingCondenser(NeuralCondenser):
     >>> from skcondense.neural import ExpertTraining, TrajectoryMatchingCondenser
     >>> X, y = load_breast_cancer(return_X_y=True)
     >>> experts = ExpertTraining(n_experts=1, n_snapshots=3, steps_per_snapshot=5)
-    >>> condenser = TrajectoryMatchingCondenser(4, experts=experts, max_iter=2, random_state=0)
+    >>> condenser = TrajectoryMatchingCondenser(
+    ...     4, experts=experts, n_expert_snapshots=2, max_iter=2, random_state=0
+    ... )
     >>> condenser.condense(X, y).n_prototypes
     4
     """
@@ -407,8 +412,7 @@ class TrajectoryMatchingCondenser(NeuralCondenser):
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "fast": {
-            "max_iter": 150,
-            "n_student_steps": 8,
+            "max_iter": 120,
             "experts": ExpertTraining(n_experts=3, n_snapshots=12),
             "network": ByInput(ConvNet(width=16)),
         },
@@ -422,6 +426,7 @@ class TrajectoryMatchingCondenser(NeuralCondenser):
         "paper": {
             "max_iter": 5000,
             "n_student_steps": 30,
+            "n_expert_snapshots": 2,
             "experts": ExpertTraining(100, 22, None, batch_size=256),
             "network": ByInput(ConvNet(width=128)),
             "augmentation": "dsa",
@@ -450,8 +455,8 @@ class TrajectoryMatchingCondenser(NeuralCondenser):
         recipe: Any = "auto",
         experts: Any = "auto",
         expert_folder: str | Path | None = None,
-        n_student_steps: int = 15,
-        n_expert_snapshots: int = 2,
+        n_student_steps: int = 20,
+        n_expert_snapshots: int = 6,
         step_length: Any = "auto",
         step_length_rate: float = 0.01,
         label_rate: float = 0.05,
@@ -466,7 +471,7 @@ class TrajectoryMatchingCondenser(NeuralCondenser):
         batch_size: int = 100,
         max_iter: int = 500,
         optimizer: str = "adam",
-        learning_rate: float = 0.02,
+        learning_rate: float = 0.05,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 5,

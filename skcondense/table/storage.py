@@ -1,5 +1,6 @@
 """Tables on disk: rows as CSV or Parquet, their dtypes as JSON facts. Never a pickle."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,8 @@ IMAGE_ARRAY = "numpy images"
 
 def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
     """Write next to the target and rename, so that no half-written file is ever seen."""
-    part = path.with_name(f".{path.name}.part")
+    # Of this process: another may write the same file meanwhile.
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     write(part)
     part.replace(path)
 
