@@ -513,9 +513,7 @@ def test_structured_outcomes_flow_through_scikit_learn(container):
     X = NUMBERS if container == "numpy" else pd.DataFrame(NUMBERS, columns=list("abcde"))
     y = Surv.from_arrays(Y["cens"], Y["time"])
     cox = CoxPHSurvivalAnalysis(alpha=1.0)
-    condenser = ClusterCondenser(
-        15, labels="mean", teacher=LogisticRegression(), random_state=0
-    )
+    condenser = ClusterCondenser(15, labels="mean", teacher=LogisticRegression(), random_state=0)
     model = CondensedEstimator(cox, condenser, weights="replicate")
     cv = EventStratifiedKFold(3, shuffle=True, random_state=0)
     times = np.array([300.0, 800.0, 1300.0])

@@ -413,7 +413,7 @@ class TrajectoryMatchingCondenser(NeuralCondenser):
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "fast": {
             "max_iter": 120,
-            "experts": ExpertTraining(n_experts=3, n_snapshots=12),
+            "experts": ExpertTraining(n_experts=6, n_snapshots=8),
             "network": ByInput(ConvNet(width=16)),
         },
         "cpu": {"max_iter": 500},

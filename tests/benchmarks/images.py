@@ -183,8 +183,11 @@ def main() -> None:
         if cell in done:
             continue
         done.add(cell)
-        found += run(*cell, args)
-        print(*(f"{key} {found[-1][key]}" for key in (*CELL, "seconds", "auroc")), flush=True)
+        rows = run(*cell, args)
+        found += rows
+        print(
+            *(f"{key} {rows[0][key]}" for key in (*CELL, "seconds", "model", "auroc")), flush=True
+        )
         if args.output:
             pd.DataFrame(found).to_csv(args.output, index=False)
     report(pd.DataFrame(found))
