@@ -16,7 +16,7 @@ from sklearn.model_selection import train_test_split  # noqa: E402
 from sklearn.utils.estimator_checks import parametrize_with_checks  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
-from skcondense import RandomCondenser  # noqa: E402
+from skcondense import ColumnSchema, PrivacyLedger, RandomCondenser, TableSchema  # noqa: E402
 from skcondense.neural import (  # noqa: E402
     MLP,
     AllWeights,
@@ -51,6 +51,7 @@ from skcondense.neural.experts import ExpertBuffer  # noqa: E402
 from skcondense.neural.learned_labels import LearnedLabels  # noqa: E402
 from skcondense.neural.path_loss import PathLoss, cosines  # noqa: E402
 from skcondense.neural.segments import Segment  # noqa: E402
+from skcondense.privacy import PrivateOracle  # noqa: E402
 from skcondense.testing import check_condenser, expected_failed_checks  # noqa: E402
 
 SHORT = ExpertTraining(n_experts=2, n_snapshots=4, steps_per_snapshot=2, batch_size=16)
@@ -137,8 +138,6 @@ def test_presets_and_refusals():
             preset._validate_params()
             path = preset._recipe().path
             path.check(preset._training(), preset.n_expert_snapshots)
-    with pytest.raises(ValueError, match="real rows"):
-        MTTCondenser(8, **SMALL, epsilon=1.0).fit(X, y)
     with pytest.raises(ValueError, match="Train longer"):
         MTTCondenser(8, **{**SMALL, "n_expert_snapshots": 5}).fit(X, y)
     late = TrajectoryRecipe(path=SnapshotPath(StartRange(first=3)))
@@ -272,7 +271,7 @@ def test_a_curve_passes_its_ends_and_its_fit_lowers_the_loss(table):
     first, control, last = path.record(trainer, seed)
     np.testing.assert_array_equal(first, snapshots[0])
     np.testing.assert_array_equal(last, snapshots[-1])
-    student, _ = trainer.student()
+    student = trainer.student()
     passing = 2 * snapshots[10] - (first + last) / 2
 
     def loss(control):
@@ -448,13 +447,10 @@ def test_steps_with_too_large_a_loss_are_skipped(table):
 
 
 def test_labels_of_a_class_that_no_expert_knows_are_finite(table):
-    class Problem:
-        task = "classification"
-
     outputs = torch.tensor([[[3.0, 0.0], [3.0, 0.0]], [[1.0, 0.0], [0.0, 1.0]]])
-    labels = LearnedLabels.of(Problem(), outputs, torch.tensor([0, 1]))
+    labels = LearnedLabels.of(None, outputs, torch.tensor([0, 1]))
     torch.testing.assert_close(labels.values.detach(), torch.tensor([[2.0, 0.0], [0.0, 1.0]]))
-    never = LearnedLabels.of(Problem(), outputs[:1], torch.tensor([1, 1]))
+    never = LearnedLabels.of(None, outputs[:1], torch.tensor([1, 1]))
     torch.testing.assert_close(never.values.detach(), outputs[0])
     # A class that experts of a few steps never predict.
     X, y = table
@@ -507,6 +503,91 @@ def test_a_run_that_is_cut_off_anywhere_ends_the_same(
             np.testing.assert_array_equal(resumed.history_[name], values)
     with pytest.raises(ValueError, match="max_iter"):
         clone(whole).set_params(**kept, max_iter=9).fit(*table)
+
+
+# With epsilon.
+
+
+def two_digits():
+    X, y = load_digits(n_class=2, return_X_y=True)
+    image = ColumnSchema(name="image", kind="image", bounds=(0, 16), shape=(8, 8))
+    digit = ColumnSchema(name="digit", kind="binary", categories=(0, 1))
+    return X.reshape(-1, 8, 8), y, TableSchema((image,), outcome=digit)
+
+
+PRIVATE = {**SMALL, "network": ConvNet(4), "epsilon": 2.0, "random_state": 0}
+
+
+@pytest.mark.parametrize("kind", [MTTCondenser, HoPTMCondenser, DATMCondenser])
+def test_private_fits_replay_from_answers(kind):
+    X, y, schema = two_digits()
+    condenser = kind(6, **PRIVATE, schema=schema)
+    found = condenser.condense(X, y, groups=np.arange(len(y)) // 2)
+    assert found.privacy.epsilon == pytest.approx(2.0, rel=1e-3)
+    n_gradients = 2 * 4 * 2 * (1 if kind is MTTCondenser else 2)
+    asked = [spend.query for spend in condenser.privacy_.spends]
+    assert asked == ["outcomes", "means", *["gradients"] * n_gradients]
+    again = condenser.replay()
+    np.testing.assert_array_equal(again.X, found.X)
+    np.testing.assert_array_equal(again.y, found.y)
+    np.testing.assert_array_equal(again.sample_weight, found.sample_weight)
+
+
+@pytest.mark.parametrize("outcome", ["class", "amount"])
+def test_no_patient_moves_a_gradient_by_more_than_it_says(outcome, monkeypatch):
+    X, y, schema = two_digits()
+    if outcome == "amount":
+        y = y + np.linspace(0, 0.5, len(y))
+        amount = ColumnSchema(name="amount", kind="numeric", bounds=(0, 2))
+        schema = TableSchema(schema.columns, outcome=amount)
+    asked = []
+    ask = PrivateOracle.ask
+
+    def listen(self, query):
+        asked.append((query, self._patients._rows))
+        return ask(self, query)
+
+    monkeypatch.setattr(PrivateOracle, "ask", listen)
+    condenser = MTTCondenser(6, **PRIVATE, schema=schema).fit(X, y)
+    assert condenser.task_.name == ("regression" if outcome == "amount" else "classification")
+    for query, rows in asked[2:]:
+        assert query.bound == 1.0
+        among = query.within_reach(query.function(rows))
+        assert among.shape == (len(y), query.size)
+        # Rows do not look at each other: alone, a row contributes what it does among others. The
+        # door clips what a patient's rows add up to.
+        for i in range(0, len(y), 60):
+            alone = query.within_reach(query.function(rows.take(np.array([i]))))
+            np.testing.assert_allclose(alone[0], among[i], atol=1e-12)
+
+
+def test_private_experts_learn_where_there_is_little_noise():
+    X, y, schema = two_digits()
+    experts = ExpertTraining(1, 6, 4, learning_rate=0.5)
+    settings = {**PRIVATE, "epsilon": 1e4, "experts": experts, "max_iter": 20}
+    found = MTTCondenser(6, **settings, schema=schema).fit(X, y)
+    assert found.history_["distance"][-5:].mean() < 0.6
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"recipe": CURVE}, "fitted to real rows"),
+        ({"expert_folder": "experts"}, "expert_folder=None"),
+        ({"experts": replace(SHORT, steps_per_snapshot=None)}, "no epochs"),
+        ({"n_expert_snapshots": 9}, "Train longer"),
+        ({"early_stopping": True}, "no rows are held out"),
+        ({"init": "real"}, "looks at real rows"),
+        ({"n_prototypes": 1}, "n_prototypes"),
+    ],
+)
+def test_private_fits_refuse_before_anything_is_spent(params, message):
+    X, y, schema = two_digits()
+    ledger = PrivacyLedger(delta=1e-5)
+    condenser = MTTCondenser(6, **PRIVATE, schema=schema, ledger=ledger).set_params(**params)
+    with pytest.raises(ValueError, match=message):
+        condenser.fit(X, y)
+    assert not ledger.spends
 
 
 def test_estimate_cost_counts_experts(table):

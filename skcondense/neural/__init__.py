@@ -38,7 +38,8 @@ from skcondense.neural.path_loss import (
 from skcondense.neural.random_features import RandomFeatureKernel
 from skcondense.neural.segments import BezierPath, SnapshotPath, StartRange
 from skcondense.neural.settings import ByInput
-from skcondense.neural.trajectory import TrajectoryMatchingCondenser, TrajectoryRecipe
+from skcondense.neural.trajectory import TrajectoryMatchingCondenser
+from skcondense.neural.trajectory_matcher import TrajectoryRecipe
 from skcondense.neural.trajectory_methods import (
     ATTCondenser,
     BezierTrajectoryCondenser,

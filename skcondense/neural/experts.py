@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -32,6 +32,7 @@ __all__ = [
     "ExpertTraining",
     "FlatDescent",
     "SteepestDescent",
+    "stored",
 ]
 
 Vectors = NDArray[np.float32]
@@ -42,6 +43,9 @@ SHORTEST = 50
 
 class Descent(ABC):
     """The direction in which an expert steps."""
+
+    # Gradients that a step takes.
+    n_gradients: ClassVar[int] = 1
 
     @abstractmethod
     def direction(self, gradient: Callable[[Any], Any], weights: Any) -> Any:
@@ -86,6 +90,7 @@ class FlatDescent(Descent):
 
     rho: float = 0.01
     alpha: float = 0.3
+    n_gradients: ClassVar[int] = 2
 
     def direction(self, gradient: Callable[[Any], Any], weights: Any) -> Any:
         """The gradient uphill, less a share of how the two differ."""
@@ -158,13 +163,9 @@ class ExpertTrainer:
     training: ExpertTraining
     descent: Descent
 
-    def student(self) -> tuple[Student, Callable[[torch.Generator], Any]]:
-        """Gradients of batches, and a way to draw weights to start from."""
-        compute = self.settings.compute
-        length = compute.piece_length(self.settings.space.shape, self.training.batch_size)
-        network = FlatNetwork(self.settings.network(torch.Generator()))
-        student = Student(network, self.problem.objective, compute, length)
-        return student, lambda generator: FlatNetwork(self.settings.network(generator)).weights()
+    def student(self) -> Student:
+        """What takes gradients of batches."""
+        return Student.of(self.settings, self.problem.objective, self.training.batch_size)
 
     def lessons(self, generator: torch.Generator) -> Iterator[Lesson]:
         """Augmented batches of real rows, epoch after epoch, without end."""
@@ -182,16 +183,16 @@ class ExpertTrainer:
         ndarray of shape (n_snapshots + 1, n_weights)
         """
         generator = torch.Generator().manual_seed(seed)
-        student, start = self.student()
-        weights, lessons = start(generator), self.lessons(generator)
+        student, lessons = self.student(), self.lessons(generator)
+        weights = FlatNetwork(self.settings.network(generator)).weights()
         # What is stored in single precision is a copy, never the weights that go on changing.
-        found = [_stored(weights)]
+        found = [stored(weights)]
         for _ in range(self.training.n_snapshots):
             for _ in range(self.training.n_steps(len(self.problem.x))):
                 gradient = partial(student.gradient, lesson=next(lessons))
                 step = self.descent.direction(gradient, weights)
                 weights = weights - self.training.learning_rate * step
-            found.append(_stored(weights))
+            found.append(stored(weights))
         return np.stack(found)
 
     def facts(self) -> dict[str, Any]:
@@ -225,7 +226,8 @@ class ExpertTrainer:
         return torch.ones(n_rows).to(self.problem.x)
 
 
-def _stored(weights: Any) -> Vectors:
+def stored(weights: Any) -> Vectors:
+    """A copy of weights in the form in which experts are kept."""
     return weights.to("cpu", torch.float32, copy=True).numpy()
 
 

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skcondense.neural.problem import MatchingProblem
 from skcondense.tasks import RegressionTask, Task
 
 __all__ = ["FixedLabels", "Labels", "LearnedLabels"]
@@ -62,12 +61,12 @@ class LearnedLabels(Labels):
     values: Any
 
     @classmethod
-    def of(cls, problem: MatchingProblem, outputs: Any, targets: Any) -> "LearnedLabels":
+    def of(cls, task: Task, outputs: Any, targets: Any) -> "LearnedLabels":
         """Start at the mean opinion of the experts that are right.
 
         Parameters
         ----------
-        problem : MatchingProblem
+        task : Task
             Whose outcomes they are.
         outputs : Tensor of shape (n_experts, n, n_outputs)
             What experts say of the rows.
@@ -79,12 +78,12 @@ class LearnedLabels(Labels):
         Where no expert is right, it is the mean of all: the published code waits for ever for such
         a class, or divides by zero. Amounts start at the outcomes.
         """
-        if isinstance(problem.task, RegressionTask):
-            return cls(problem.task, targets.clone().requires_grad_())
+        if isinstance(task, RegressionTask):
+            return cls(task, targets.clone().requires_grad_())
         right = (outputs.argmax(dim=2) == targets).to(outputs)
         trusted = right + (right.sum(dim=0) == 0).to(outputs)
         mean = (outputs * trusted[:, :, None]).sum(dim=0) / trusted.sum(dim=0)[:, None]
-        return cls(problem.task, mean.requires_grad_())
+        return cls(task, mean.requires_grad_())
 
     def targets(self, rows: Any) -> Any:
         """Probabilities or amounts."""

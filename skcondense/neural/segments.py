@@ -280,7 +280,7 @@ class BezierPath(ExpertPath):
         control = (2 * middle - (first + last) / 2).requires_grad_()
         scale = float((last - first).square().mean().sqrt())
         optimizer = torch.optim.Adam([control], lr=self.learning_rate * scale)
-        student, _ = trainer.student()
+        student = trainer.student()
         for _, lesson in zip(range(self.n_fit_steps), trainer.lessons(generator), strict=False):
             place = float(torch.rand(1, generator=generator))
             control.grad = _by_control(student, [first, control.detach(), last], place, lesson)

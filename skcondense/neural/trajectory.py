@@ -1,306 +1,49 @@
 """`TrajectoryMatchingCondenser`: rows on which networks take the path that real rows lead them."""
 
 import math
-import warnings
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
 
 from skcondense._sklearn import StrOptions, at_least, between
+from skcondense.base import Prototypes
 from skcondense.callbacks import Callback, FitProgress
+from skcondense.neural.augmentation import Augmentation
 from skcondense.neural.base import NeuralCondenser
+from skcondense.neural.compute import Compute
 from skcondense.neural.convnet import ConvNet
 from skcondense.neural.experts import (
-    Descent,
     ExpertBuffer,
     ExpertTrainer,
     ExpertTraining,
-    SteepestDescent,
 )
-from skcondense.neural.learned_labels import FixedLabels, Labels, LearnedLabels
-from skcondense.neural.loop import Learned, Matcher
-from skcondense.neural.path_loss import (
-    AllWeights,
-    LastStep,
-    Mask,
-    NoShape,
-    PathLoss,
-    RatioOfSums,
-    Shape,
-    StudentStep,
-    WeightDistance,
-)
-from skcondense.neural.problem import MatchingProblem
+from skcondense.neural.inputs import InputSpace
+from skcondense.neural.loop import Matcher
+from skcondense.neural.private_base import PrivateNeuralCondenser
+from skcondense.neural.private_experts import PRIVATE_TRAINING, SHARES, PrivateExperts
+from skcondense.neural.private_features import OutcomeCounts, ask_means
+from skcondense.neural.problem import MatchingProblem, Objective, check_learnable
+from skcondense.neural.randomness import torch_generator
 from skcondense.neural.segments import ExpertPath, SnapshotPath
 from skcondense.neural.settings import ByInput, NetworkSettings
-from skcondense.neural.synthetic import SyntheticSet, expand
-from skcondense.neural.training import batches
-from skcondense.neural.unroll import ExactAdjoint, Lesson, Unrolling
+from skcondense.neural.trajectory_matcher import (
+    LONGEST_STEP,
+    StudentPlan,
+    TrajectoryMatcher,
+    TrajectoryRecipe,
+)
+from skcondense.neural.unroll import ExactAdjoint, Unrolling
+from skcondense.privacy import Oracle
+from skcondense.private_table import PrivateTable
+from skcondense.table import TableSchema
 
-__all__ = ["TrajectoryMatcher", "TrajectoryMatchingCondenser", "TrajectoryRecipe"]
-
-# The length of a student's steps never leaves these bounds.
-SHORTEST_STEP, LONGEST_STEP = 1e-5, 1.0
-# Lengths that are tried at first, and stretches on which they are.
-N_HALVINGS, N_TRIED = 8, 5
-
-
-@dataclass(frozen=True)
-class TrajectoryRecipe:
-    """What distinguishes one method of trajectory matching from another.
-
-    Parameters
-    ----------
-    descent : Descent, default=SteepestDescent()
-        How experts step; `FlatDescent` keeps them where the loss is flat.
-    path : ExpertPath, default=SnapshotPath()
-        What of an expert's path is matched.
-    step : StudentStep, default=LastStep()
-        Which step of the student is compared with the target.
-    distance : WeightDistance, default=RatioOfSums()
-        How.
-    mask : Mask, default=AllWeights()
-        Over which weights.
-    shape : Shape, default=NoShape()
-        How the shapes of both paths are compared.
-    labels : {"hard", "learned"}, default="hard"
-        Whether labels are learned beside the rows.
-    averaging : float or None, default=None
-        Decay of a moving average of the rows, which is then delivered.
-    largest_loss : float, default=inf
-        Students with a larger loss change nothing.
-    """
-
-    descent: Descent = field(default_factory=SteepestDescent)
-    path: ExpertPath = field(default_factory=SnapshotPath)
-    step: StudentStep = field(default_factory=LastStep)
-    distance: WeightDistance = field(default_factory=RatioOfSums)
-    mask: Mask = field(default_factory=AllWeights)
-    shape: Shape = field(default_factory=NoShape)
-    labels: str = "hard"
-    averaging: float | None = None
-    largest_loss: float = math.inf
-
-    def for_stretches(self, ahead: int, n_steps: int) -> "TrajectoryRecipe":
-        """The recipe for stretches that may have no middle, where a shape has no meaning.
-
-        Warns
-        -----
-        ConvergenceWarning
-            If the shape is left out.
-        """
-        is_curve = not isinstance(self.path, SnapshotPath)
-        if not self.shape.needs_middle or (n_steps > 1 and (ahead > 1 or is_curve)):
-            return self
-        warnings.warn(
-            "A path of one step, or between neighbouring snapshots, has no middle point, so its "
-            f"shape is not matched. Got n_student_steps={n_steps} and n_expert_snapshots={ahead}; "
-            "use 2 or more of each.",
-            ConvergenceWarning,
-            stacklevel=2,
-        )
-        return replace(self, shape=NoShape())
+__all__ = ["TrajectoryMatchingCondenser"]
 
 
-@dataclass(frozen=True)
-class StudentPlan:
-    """How students learn.
-
-    Attributes
-    ----------
-    n_steps, ahead, batch_size : int
-        Steps, snapshots that they cover, and learned rows per step.
-    step_length : float
-        Length of their steps at first.
-    is_fixed : bool
-        Whether that is meant; otherwise shorter ones are tried.
-    step_length_rate, label_rate : float
-        Learning rates of its logarithm, and of labels.
-    unrolling : Unrolling
-        How their paths are derived.
-    max_iter : int
-        Iterations.
-    """
-
-    n_steps: int
-    ahead: int
-    batch_size: int
-    step_length: float
-    is_fixed: bool
-    step_length_rate: float
-    label_rate: float
-    unrolling: Unrolling
-    max_iter: int
-
-
-class TrajectoryMatcher(Matcher):
-    """Let a student start at an expert's weights and arrive where the expert did.
-
-    Parameters
-    ----------
-    problem : MatchingProblem
-        Real rows; the student sees none.
-    trainer : ExpertTrainer
-        Of the experts.
-    experts : ExpertBuffer
-        Trained experts.
-    recipe : TrajectoryRecipe
-        What is matched.
-    plan : StudentPlan
-        How students learn.
-    generator : torch.Generator
-        Draws experts, stretches, batches and augmentations.
-    """
-
-    def __init__(
-        self,
-        problem: MatchingProblem,
-        trainer: ExpertTrainer,
-        experts: ExpertBuffer,
-        recipe: TrajectoryRecipe,
-        plan: StudentPlan,
-        generator: torch.Generator,
-    ) -> None:
-        self._problem, self._trainer, self._experts = problem, trainer, experts
-        self._recipe, self._plan, self._generator = recipe, plan, generator
-        student, _ = trainer.student()
-        compute, shape = trainer.settings.compute, trainer.settings.space.shape
-        self._student = replace(student, length=compute.piece_length(shape, plan.batch_size))
-        self._log_rate = compute.tensor(torch.tensor(math.log(plan.step_length), dtype=float))
-        self._log_rate.requires_grad_()
-        self._kept: Any = None
-        self._traces: list[dict[str, float]] = []
-        self._labels: Labels
-        self._counted: Any
-
-    def begin(self, synthetic: SyntheticSet) -> list[Learned]:
-        """Labels start from what experts say of the rows."""
-        targets = self._problem.objective.targets(synthetic.repeated(synthetic.y))
-        self._labels = FixedLabels(targets)
-        if self._recipe.labels == "learned":
-            outputs = [self._opinion(k, synthetic) for k in range(len(self._experts))]
-            self._labels = LearnedLabels.of(self._problem, torch.stack(outputs), targets)
-        # Students count rows as those who receive them will.
-        sizes = np.bincount(self._problem.strata, self._problem.weight.numpy()).astype(np.float64)
-        weight = self._problem.compute.tensor(synthetic.weights(sizes))
-        self._counted = weight / weight.mean()
-        if not self._plan.is_fixed:
-            self._log_rate.data.add_(self._halvings(synthetic) * math.log(0.5))
-        return [
-            Learned(self._log_rate, self._plan.step_length_rate),
-            *(Learned(tensor, self._plan.label_rate) for tensor in self._labels.learned()),
-        ]
-
-    def iterate(self, synthetic: SyntheticSet, step: Callable[[float], None]) -> None:
-        """One student."""
-        bounds = math.log(SHORTEST_STEP), math.log(LONGEST_STEP)
-        self._log_rate.data.clamp_(*bounds)
-        loss = self._loss()
-        lessons = list(self.lessons(synthetic))
-        value = self._plan.unrolling.derive(
-            self._student, loss.segment.start, lessons, self._log_rate, loss
-        )
-        self._kept = loss.kept
-        rate = float(self._log_rate.detach().exp())
-        self._traces.append({**loss.facts, "step": loss.chosen, "step_length": rate})
-        if value > self._recipe.largest_loss:
-            for tensor in (synthetic.x, self._log_rate, *self._labels.learned()):
-                tensor.grad = None
-            return
-        step(value)
-
-    def lessons(self, synthetic: SyntheticSet) -> Iterator[Lesson]:
-        """What a student sees: augmented batches of learned rows, epoch after epoch."""
-        rows = batches(len(synthetic.x), self._plan.batch_size, self._generator)
-        tiles = synthetic.factor**2
-        for _, chosen in zip(range(self._plan.n_steps), rows, strict=False):
-            images = (chosen[:, None] * tiles + torch.arange(tiles)).flatten()
-            draw = self._trainer.settings.augmentation.draw(self._generator, len(images))
-
-            def lesson(chosen: Any = chosen, images: Any = images, draw: Any = draw) -> Any:
-                x = draw(expand(synthetic.x[chosen], synthetic.factor))
-                return x, self._labels.targets(images), self._counted[images]
-
-            yield lesson
-
-    def labels(self, synthetic: SyntheticSet) -> NDArray[np.float64] | None:
-        """Learned labels as the task delivers them."""
-        return self._labels.delivered()
-
-    def facts(self) -> dict[str, Any]:
-        """The length of the steps that were learned, and the number of experts."""
-        rate = float(self._log_rate.detach().exp())
-        return {"step_length_": rate, "n_experts_": len(self._experts)}
-
-    def traces(self) -> dict[str, NDArray[np.float64]]:
-        """Parts of the loss, and what was chosen."""
-        names = self._traces[0] if self._traces else {}
-        return {name: np.array([one[name] for one in self._traces], float) for name in names}
-
-    def state(self) -> dict[str, NDArray[Any]]:
-        """What masks remember, and the traces."""
-        kept = {} if self._kept is None else {"kept": self._kept.cpu().numpy()}
-        return {**kept, **{f"trace/{name}": values for name, values in self.traces().items()}}
-
-    def restore(self, state: dict[str, NDArray[Any]]) -> None:
-        """Take it back."""
-        if "kept" in state:
-            self._kept = torch.from_numpy(state["kept"]).to(self._problem.x.device)
-        traces = {k.removeprefix("trace/"): v for k, v in state.items() if k != "kept"}
-        rows = zip(*traces.values(), strict=True)
-        self._traces = [dict(zip(traces, map(float, row), strict=True)) for row in rows]
-
-    def _halvings(self, synthetic: SyntheticSet) -> int:
-        """How often to halve the length of the steps before anything is learned.
-
-        Few rows pull harder in one direction than many do, so that students may end much farther
-        away than they started.
-        """
-        losses = np.zeros(N_HALVINGS)
-        for _ in range(N_TRIED):
-            loss, lessons = self._loss(), list(self.lessons(synthetic))
-            for halvings in range(N_HALVINGS):
-                rate = self._plan.step_length * 0.5**halvings
-                path = self._student.path(loss.segment.start, lessons, rate)
-                with torch.no_grad():
-                    away = (path[-1] - loss.segment.target).square().sum()
-                    losses[halvings] += (
-                        away / (loss.segment.start - loss.segment.target).square().sum()
-                    )
-        return int(np.nan_to_num(losses, nan=math.inf).argmin())
-
-    def _loss(self) -> PathLoss:
-        """What is matched in this iteration."""
-        recipe, compute = self._recipe, self._problem.compute
-        progress = len(self._traces) / max(self._plan.max_iter, 1)
-        number = int(torch.randint(len(self._experts), (1,), generator=self._generator))
-        segment = recipe.path.draw(
-            self._experts[number],
-            self._trainer.training,
-            self._plan.ahead,
-            progress,
-            self._generator,
-            compute.tensor,
-        )
-        return PathLoss(
-            segment, recipe.step, recipe.distance, recipe.mask, recipe.shape, progress, self._kept
-        )
-
-    def _opinion(self, number: int, synthetic: SyntheticSet) -> Any:
-        """What an expert says of the rows at the end of its path."""
-        weights = self._problem.compute.tensor(self._experts[number][-1].copy())
-        compute = self._problem.compute
-        with torch.no_grad(), compute.precision():
-            return self._student.network(weights, synthetic.all_images()).to(compute.storage)
-
-
-class TrajectoryMatchingCondenser(NeuralCondenser):
+class TrajectoryMatchingCondenser(PrivateNeuralCondenser):
     """Learn rows on which a network takes the path that real rows led it (trajectory matching).
 
     Experts are trained on real rows, and their weights on the way are kept. In every iteration a
@@ -313,6 +56,9 @@ class TrajectoryMatchingCondenser(NeuralCondenser):
     `FTDCondenser`, `DATMCondenser`, `ATTCondenser`, `HoPTMCondenser` and
     `BezierTrajectoryCondenser` are this class with theirs.
 
+    With `epsilon` experts take few long steps, each against the noised mean of the clipped
+    gradients of all rows (no augmentation); rows start at noised means, and matching is free.
+
     For classification (cross-entropy) and regression (squared error).
 
     Parameters
@@ -322,7 +68,8 @@ class TrajectoryMatchingCondenser(NeuralCondenser):
     recipe : TrajectoryRecipe or "auto", default="auto"
         What is matched; "auto" is the class's own.
     experts : ExpertTraining or "auto", default="auto"
-        How many experts are trained, and how long; "auto" is ``ExpertTraining()``.
+        How many experts are trained, and how long; "auto" is ``ExpertTraining()``, and with
+        `epsilon` one expert of 48 steps of length 0.5.
     expert_folder : str or Path, default=None
         Folder in which experts are kept, for this run if it is cut off, and for others with the
         same rows and settings. Its experts are used whatever the random_state. They are as private
@@ -361,7 +108,7 @@ class TrajectoryMatchingCondenser(NeuralCondenser):
     callback, checkpoint, device, dtype
         As in `NeuralCondenser`. Experts are the stage "experts".
     allocation, task, schema, subsample, epsilon, delta, ledger, neighbors, random_state
-        As in `DatasetCondenser`; `allocation` is "balanced" by default. `epsilon` is refused.
+        As in `DatasetCondenser`; `allocation` is "balanced" by default.
 
     Attributes
     ----------
@@ -444,9 +191,7 @@ class TrajectoryMatchingCondenser(NeuralCondenser):
     # What is matched when hangs on the share of the iterations that are done.
     _resumable = NeuralCondenser._resumable - {"max_iter"}
 
-    _not_private_because = (
-        "experts are trained on real rows. Use DistributionMatchingCondenser, which asks once"
-    )
+    _not_private_because = None
 
     def __init__(
         self,
@@ -544,7 +289,10 @@ class TrajectoryMatchingCondenser(NeuralCondenser):
         buffer = ExpertBuffer(self.expert_folder, facts, seed)
         fill(buffer, trainer, recipe.path, self.callback)
         plan = self._plan(recipe, training, len(problem.x))
-        return TrajectoryMatcher(problem, trainer, buffer, recipe, plan, generator)
+        sizes = np.bincount(problem.strata, problem.weight.numpy()).astype(np.float64)
+        return TrajectoryMatcher(
+            problem.objective, sizes, settings, buffer, recipe, plan, generator
+        )
 
     def _plan(self, recipe: TrajectoryRecipe, training: ExpertTraining, n_rows: int) -> StudentPlan:
         length = self.step_length
@@ -552,6 +300,7 @@ class TrajectoryMatchingCondenser(NeuralCondenser):
             covered = recipe.path.n_steps(training, n_rows, self.n_expert_snapshots)
             length = min(training.learning_rate * covered / self.n_student_steps, LONGEST_STEP)
         return StudentPlan(
+            training=training,
             n_steps=self.n_student_steps,
             ahead=self.n_expert_snapshots,
             batch_size=self.batch_size,
@@ -572,6 +321,61 @@ class TrajectoryMatchingCondenser(NeuralCondenser):
     def _training(self) -> ExpertTraining:
         found: ExpertTraining = ExpertTraining() if self.experts == "auto" else self.experts
         return found
+
+    def _shares(self, schema: TableSchema) -> dict[str, float]:
+        return dict(SHARES)
+
+    def _condense_privately(
+        self, facts: PrivateTable, oracle: Oracle, rng: np.random.Generator
+    ) -> Prototypes:
+        check_learnable(facts.task)
+        self._check_private()
+        training = PRIVATE_TRAINING if self.experts == "auto" else self.experts
+        recipe = self._recipe().for_stretches(self.n_expert_snapshots, self.n_student_steps)
+        self._check_private_experts(recipe, training)
+        compute = Compute(self.device, "float32")
+        space = InputSpace(facts.encoder, self._public_normaliser(facts.encoder), compute)
+        settings = self._settings(space, facts.task, compute)
+        # Of a row that is changed at random there is no gradient that a query could ask for.
+        settings = replace(settings, augmentation=Augmentation(transforms=()))
+        objective, generator = Objective(facts.task, compute), torch_generator(rng)
+        # Once before anything is spent: what cannot be done must cost nothing.
+        trial = OutcomeCounts.equal(facts)
+        means = np.zeros((len(trial.sizes), facts.encoder.n_codes))
+        self._begin(trial, means, space, np.random.default_rng(0))
+        counts = OutcomeCounts.ask(facts, oracle, SHARES["outcomes"])
+        means = ask_means(counts, oracle, SHARES["means"])
+        asked = PrivateExperts(counts, oracle, settings, objective, training, recipe.descent)
+        experts = ExpertBuffer(None, {}, 0)
+        for _ in range(training.n_experts):
+            experts.append(asked.snapshots(generator))
+        # From here on everything is computed from answers.
+        synthetic = self._begin(counts, means, space, rng)
+        plan, sizes = self._plan(recipe, training, 0), counts.sizes
+        matcher = TrajectoryMatcher(objective, sizes, settings, experts, recipe, plan, generator)
+        loop = self._loop(synthetic, matcher, generator)
+        loop.run()
+        labels = self._learned_labels(matcher, synthetic, counts.outcomes(1), sizes)
+        return self._deliver(synthetic, counts.facts, sizes, loop, settings, labels)
+
+    def _check_private_experts(self, recipe: TrajectoryRecipe, training: ExpertTraining) -> None:
+        """Refuse what would look at rows again, or cannot be paid for."""
+        recipe.path.check(training, self.n_expert_snapshots)
+        if not isinstance(recipe.path, SnapshotPath):
+            raise ValueError(
+                "With epsilon, curves would have to be fitted to real rows. Got a recipe with "
+                f"{type(recipe.path).__name__}. Use one with SnapshotPath."
+            )
+        if self.expert_folder is not None:
+            raise ValueError(
+                "With epsilon experts are made of this fit's answers, which are recorded. Leave "
+                "expert_folder=None."
+            )
+        if training.steps_per_snapshot is None:
+            raise ValueError(
+                "With epsilon experts learn from all rows at once, so there are no epochs. Give "
+                "ExpertTraining a number of steps_per_snapshot; each is paid for."
+            )
 
     def _averaging(self) -> float | None:
         return self._recipe().averaging

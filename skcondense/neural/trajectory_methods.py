@@ -12,7 +12,8 @@ from skcondense.neural.path_loss import (
     TriangleAngles,
 )
 from skcondense.neural.segments import BezierPath, SnapshotPath, StartRange
-from skcondense.neural.trajectory import TrajectoryMatchingCondenser, TrajectoryRecipe
+from skcondense.neural.trajectory import TrajectoryMatchingCondenser
+from skcondense.neural.trajectory_matcher import TrajectoryRecipe
 
 __all__ = [
     "ATTCondenser",

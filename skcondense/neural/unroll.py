@@ -17,6 +17,7 @@ from torch.func import functional_call
 from skcondense.neural.compute import Compute
 from skcondense.neural.network import Network
 from skcondense.neural.problem import Objective
+from skcondense.neural.settings import NetworkSettings
 
 __all__ = [
     "ExactAdjoint",
@@ -95,6 +96,14 @@ class Student:
     objective: Objective
     compute: Compute
     length: int
+
+    @classmethod
+    def of(cls, settings: NetworkSettings, objective: Objective, batch_size: int) -> "Student":
+        """A student of a kind of network, for batches of a size."""
+        # Its own weights are of no account.
+        network = FlatNetwork(settings.network(torch.Generator()))
+        length = settings.compute.piece_length(settings.space.shape, batch_size)
+        return cls(network, objective, settings.compute, length)
 
     def losses(self, weights: Any, x: Any, targets: Any) -> Any:
         """Loss of each row, differentiable more than once."""
