@@ -515,7 +515,13 @@ def two_digits():
     return X.reshape(-1, 8, 8), y, TableSchema((image,), outcome=digit)
 
 
-PRIVATE = {**SMALL, "network": ConvNet(4), "epsilon": 2.0, "random_state": 0}
+PRIVATE = {
+    **SMALL,
+    "network": ConvNet(4),
+    "private_experts": SHORT,
+    "epsilon": 2.0,
+    "random_state": 0,
+}
 
 
 @pytest.mark.parametrize("kind", [MTTCondenser, HoPTMCondenser, DATMCondenser])
@@ -564,7 +570,7 @@ def test_no_patient_moves_a_gradient_by_more_than_it_says(outcome, monkeypatch):
 def test_private_experts_learn_where_there_is_little_noise():
     X, y, schema = two_digits()
     experts = ExpertTraining(1, 6, 4, learning_rate=0.5)
-    settings = {**PRIVATE, "epsilon": 1e4, "experts": experts, "max_iter": 20}
+    settings = {**PRIVATE, "epsilon": 1e4, "private_experts": experts, "max_iter": 20}
     found = MTTCondenser(6, **settings, schema=schema).fit(X, y)
     assert found.history_["distance"][-5:].mean() < 0.6
 
@@ -574,7 +580,7 @@ def test_private_experts_learn_where_there_is_little_noise():
     [
         ({"recipe": CURVE}, "fitted to real rows"),
         ({"expert_folder": "experts"}, "expert_folder=None"),
-        ({"experts": replace(SHORT, steps_per_snapshot=None)}, "no epochs"),
+        ({"private_experts": replace(SHORT, steps_per_snapshot=None)}, "no epochs"),
         ({"n_expert_snapshots": 9}, "Train longer"),
         ({"early_stopping": True}, "no rows are held out"),
         ({"init": "real"}, "looks at real rows"),

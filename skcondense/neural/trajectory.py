@@ -68,8 +68,10 @@ class TrajectoryMatchingCondenser(PrivateNeuralCondenser):
     recipe : TrajectoryRecipe or "auto", default="auto"
         What is matched; "auto" is the class's own.
     experts : ExpertTraining or "auto", default="auto"
-        How many experts are trained, and how long; "auto" is ``ExpertTraining()``, and with
-        `epsilon` one expert of 48 steps of length 0.5.
+        How many experts are trained, and how long; "auto" is ``ExpertTraining()``.
+    private_experts : ExpertTraining or "auto", default="auto"
+        The same with `epsilon`, where each of their steps is paid for; "auto" is one expert of 48
+        steps of length 0.5, in 12 snapshots.
     expert_folder : str or Path, default=None
         Folder in which experts are kept, for this run if it is cut off, and for others with the
         same rows and settings. Its experts are used whatever the random_state. They are as private
@@ -148,6 +150,7 @@ class TrajectoryMatchingCondenser(PrivateNeuralCondenser):
         "labels": [StrOptions({"auto", "hard", "learned", "teacher"})],
         "recipe": [TrajectoryRecipe, StrOptions({"auto"})],
         "experts": [ExpertTraining, StrOptions({"auto"})],
+        "private_experts": [ExpertTraining, StrOptions({"auto"})],
         "expert_folder": [str, Path, None],
         "n_student_steps": [at_least(1)],
         "n_expert_snapshots": [at_least(1)],
@@ -199,6 +202,7 @@ class TrajectoryMatchingCondenser(PrivateNeuralCondenser):
         *,
         recipe: Any = "auto",
         experts: Any = "auto",
+        private_experts: Any = "auto",
         expert_folder: str | Path | None = None,
         n_student_steps: int = 20,
         n_expert_snapshots: int = 6,
@@ -268,6 +272,7 @@ class TrajectoryMatchingCondenser(PrivateNeuralCondenser):
         )
         self.recipe = recipe
         self.experts = experts
+        self.private_experts = private_experts
         self.expert_folder = expert_folder
         self.n_student_steps = n_student_steps
         self.n_expert_snapshots = n_expert_snapshots
@@ -330,7 +335,8 @@ class TrajectoryMatchingCondenser(PrivateNeuralCondenser):
     ) -> Prototypes:
         check_learnable(facts.task)
         self._check_private()
-        training = PRIVATE_TRAINING if self.experts == "auto" else self.experts
+        is_auto = self.private_experts == "auto"
+        training = PRIVATE_TRAINING if is_auto else self.private_experts
         recipe = self._recipe().for_stretches(self.n_expert_snapshots, self.n_student_steps)
         self._check_private_experts(recipe, training)
         compute = Compute(self.device, "float32")

@@ -58,8 +58,12 @@ FAMILIES = {
         "IDM": ImprovedDistributionMatchingCondenser,
         "KIP": KernelInducingPointsCondenser,
     },
-    # Noised mean features, without augmentation, from noised means.
-    "private": {"DM, epsilon 8": 8.0, "DM, epsilon 4": 4.0, "DM, epsilon 1": 1.0},
+    # Noised mean features, or experts by noised gradients; from noised means.
+    "private": {
+        f"{name}, epsilon {epsilon}": (kind, float(epsilon))
+        for epsilon in (8, 4, 1)
+        for name, kind in (("DM", DistributionMatchingCondenser), ("MTT", MTTCondenser))
+    },
     # Of one split, methods with the same kind of experts share them.
     "trajectory": {
         "DM": DistributionMatchingCondenser,
@@ -115,8 +119,8 @@ def condensers(args: argparse.Namespace, augmentation: str, schema: TableSchema,
     for name in found:
         if "augmentation" in found[name].get_params():
             found[name].set_params(augmentation=augmentation)
-    for name, epsilon in FAMILIES["private"].items():
-        found[name] = DistributionMatchingCondenser.preset(args.preset, **common, epsilon=epsilon)
+    for name, (kind, epsilon) in FAMILIES["private"].items():
+        found[name] = kind.preset(args.preset, **common, epsilon=epsilon)
     return found
 
 
