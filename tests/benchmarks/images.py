@@ -132,7 +132,8 @@ def run(name: str, per_class: int, seed: int, method: str, args: argparse.Namesp
         "logistic": make_pipeline(StandardScaler(), LogisticRegression(max_iter=300)),
     }
     kinds = condensers(args, augmentation, declared(X, y), max(per_class, 1) * n_classes)
-    if args.experts and isinstance(kinds.get(method), TrajectoryMatchingCondenser):
+    is_trajectory = isinstance(kinds.get(method), TrajectoryMatchingCondenser)
+    if args.experts and is_trajectory and kinds[method].epsilon is None:
         recipe = kinds[method]._recipe()
         kind = f"{type(recipe.path).__name__}_{type(recipe.descent).__name__}"
         kinds[method].set_params(expert_folder=args.experts / f"{name}_{seed}_{kind}")
