@@ -292,7 +292,7 @@ class NeuralCondenser(DatasetCondenser):
         synthetic = self._synthetic(codes, space, counts, outcomes_of(table, counts))
         generator = torch_generator(rng)
         matcher = self._matcher(problem, settings, generator)
-        checkpoint = self._checkpoint(synthetic, table)
+        checkpoint = self._checkpoint(synthetic, table, matcher)
         loop = self._loop(synthetic, matcher, generator, checkpoint, validation)
         loop.run()
         labels = (
@@ -436,7 +436,9 @@ class NeuralCondenser(DatasetCondenser):
         """Decay of a moving average of the rows; None to deliver the last iterate."""
         return None
 
-    def _checkpoint(self, synthetic: SyntheticSet, table: PrivateTable) -> Checkpoint | None:
+    def _checkpoint(
+        self, synthetic: SyntheticSet, table: PrivateTable, matcher: Matcher
+    ) -> Checkpoint | None:
         if self.checkpoint is None:
             return None
         params = self.get_params(deep=False).items()
@@ -444,6 +446,7 @@ class NeuralCondenser(DatasetCondenser):
         # A run must not go on with other rows: what it learned would pass for theirs.
         same["start"] = digest(synthetic.x.detach().cpu().numpy())
         same["data"] = digest(table.Z, table.strata, table.weight)
+        same["origin"] = matcher.origin()
         return Checkpoint(self.checkpoint, {"method": type(self).__name__, **same})
 
     def _deliver(

@@ -51,7 +51,10 @@ class CostMeter:
         """Note the end of a round."""
         self.ends.append(time.perf_counter())
         self.stages.append(progress.stage)
-        self.most, self.saved = max(self.most, self.saved), 0
+        # Of the first iteration, what gets ready is a part.
+        if self.stages.count("match") > 1:
+            self.most = max(self.most, self.saved)
+        self.saved = 0
 
     def __enter__(self) -> "CostMeter":
         self._hooks = torch.autograd.graph.saved_tensors_hooks(self._count, lambda saved: saved)

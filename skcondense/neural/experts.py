@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -132,8 +133,15 @@ class ExpertTraining:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if value is not None and not value > 0:
-                raise ValueError(f"{name} of ExpertTraining must be positive. Got {value!r}.")
+            if value is None and name == "steps_per_snapshot":
+                continue
+            kind, called = (
+                (Real, "number") if name == "learning_rate" else (Integral, "whole number")
+            )
+            if not (isinstance(value, kind) and float(value) > 0):
+                raise ValueError(
+                    f"{name} of ExpertTraining must be a positive {called}. Got {value!r}."
+                )
 
     def n_steps(self, n_rows: int) -> int:
         """Steps between two snapshots for a number of real rows."""
@@ -198,7 +206,9 @@ class ExpertTrainer:
     def facts(self) -> dict[str, Any]:
         """What decides on the experts of a seed, in a form that JSON keeps."""
         space, problem = self.settings.space, self.problem
-        rows = digest(problem.x.cpu().numpy(), problem.y, problem.weight.numpy())
+        targets = problem.targets.cpu().numpy()
+        rows = digest(problem.x.cpu().numpy(), targets, problem.weight.numpy())
+        classes = getattr(problem.task, "classes", ())
         return {
             "network": repr(self.settings.architecture),
             "augmentation": repr(self.settings.augmentation),
@@ -206,6 +216,7 @@ class ExpertTrainer:
             "code_mean": space.normaliser.mean.tolist(),
             "code_spread": space.normaliser.spread.tolist(),
             "task": problem.task.name,
+            "classes": [str(name) for name in classes],
             "rows": rows,
             "dtype": self.settings.compute.dtype,
             "steps_per_snapshot": self.training.n_steps(len(problem.x)),
@@ -297,8 +308,8 @@ class ExpertBuffer:
             ) from error
         return found
 
-    def append(self, vectors: Vectors) -> None:
-        """Keep an expert."""
+    def append(self, number: int, vectors: Vectors) -> None:
+        """Keep an expert under its number, which another run may have written meanwhile."""
         if self.folder is None:
             self._kept.append(vectors)
             return
@@ -307,7 +318,7 @@ class ExpertBuffer:
             with part.open("wb") as file:
                 np.save(file, vectors, allow_pickle=False)
 
-        write_atomically(self._file(len(self)), write)
+        write_atomically(self._file(number), write)
 
     def seed_of(self, number: int) -> int:
         """Seed of an expert."""
@@ -328,7 +339,7 @@ class ExpertBuffer:
                 )
             text = json.dumps({"format": FORMAT, "seed": self.seed, "facts": self._facts}, indent=1)
             write_atomically(path, lambda part: part.write_text(text, encoding="utf-8"))
-            return
+        # Also what was just written: another run may have done so, with another seed.
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
             known, self.seed, before = found["format"], int(found["seed"]), dict(found["facts"])

@@ -56,6 +56,10 @@ class Matcher(ABC):
         """Labels of the images that networks see; None where they are those of the outcomes."""
         return None
 
+    def origin(self) -> str:
+        """What the method was given beside rows and settings: a resumed run must have the same."""
+        return ""
+
     def facts(self) -> dict[str, Any]:
         """What a fitted condenser is to say of the method, by name of the attribute."""
         return {}
@@ -294,7 +298,7 @@ class MatchingLoop:
             parameter = self._learned[int(i)]
             # Counts of steps stay on the CPU, as torch keeps them.
             value = torch.from_numpy(values.copy())
-            value = value.to(parameter) if value.ndim else value
+            value = value if key == "step" else value.to(parameter)
             self._optimizer.state[parameter][key] = value
 
 

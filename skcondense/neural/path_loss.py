@@ -144,8 +144,12 @@ class Mask(ABC):
         Returns
         -------
         Tensor of shape (n_weights,)
-            True or False; never all False.
+            True or False.
         """
+
+    def filled(self, kept: Any, difficulty: Any) -> Any:
+        """What is matched where too little was kept; never nothing."""
+        return kept
 
 
 @dataclass(frozen=True)
@@ -193,7 +197,12 @@ class ThresholdMask(Mask):
     sticky : bool, default=False
         Whether a weight stays once it was matched, as in the released code.
     least_share : float, default=0.05
-        Share of the weights that are matched whatever the threshold.
+        Share of the weights that are matched whatever the threshold; this is not remembered.
+
+    Raises
+    ------
+    ValueError
+        If a pace has no length.
 
     References
     ----------
@@ -206,18 +215,22 @@ class ThresholdMask(Mask):
     sticky: bool = False
     least_share: float = 0.05
 
+    def __post_init__(self) -> None:
+        if not self.pace > 0:
+            raise ValueError(f"pace of ThresholdMask must be positive. Got {self.pace}.")
+
     def keep(self, difficulty: Any, before: Any, progress: float) -> Any:
-        """What is below the threshold, and what is needed for the least share."""
+        """What is below the threshold."""
         # Rounding must not delay a pace that is due.
         threshold = self.threshold * self.growth ** int(progress / self.pace + 1e-9)
         kept = difficulty < threshold
-        if self.sticky and before is not None:
-            kept = kept | before
-        return (
-            kept
-            if kept.float().mean() >= self.least_share
-            else kept | _easiest(difficulty, self.least_share)
-        )
+        return kept | before if self.sticky and before is not None else kept
+
+    def filled(self, kept: Any, difficulty: Any) -> Any:
+        """With the easiest weights, up to the least share."""
+        if kept.float().mean() >= self.least_share:
+            return kept
+        return kept | _easiest(difficulty, self.least_share)
 
 
 def _easiest(difficulty: Any, share: float) -> Any:
@@ -337,7 +350,7 @@ class PathLoss(TrajectoryLoss):
     progress : float
         Share of the iterations that are done.
     kept : Tensor of shape (n_weights,) or None
-        Weights that were matched in the last iteration; after `value`, in this one.
+        Weights that the mask kept in the last iteration; after `value`, in this one.
     chosen : int
         The step that was compared.
     facts : dict of {str: float}
@@ -367,11 +380,12 @@ class PathLoss(TrajectoryLoss):
         moves = (self.segment.start - self.segment.target) ** 2
         difficulty = self.distance.difficulty(errors.detach(), moves)
         self.kept = self.mask.keep(difficulty, self.kept, self.progress)
-        distance = self.distance.value(errors, moves, self.kept.to(errors))
+        used = self.mask.filled(self.kept, difficulty)
+        distance = self.distance.value(errors, moves, used.to(errors))
         shape = self.shape.value(self.segment, middle, end)
         self.facts = {
             "distance": float(distance.detach()),
             "shape": float(shape.detach()),
-            "used_share": float(self.kept.float().mean()),
+            "used_share": float(used.float().mean()),
         }
         return distance + shape

@@ -40,7 +40,7 @@ class ExpertPath(ABC):
     """What is kept of an expert, and which stretches of it are matched."""
 
     @abstractmethod
-    def facts(self) -> dict[str, Any]:
+    def facts(self, training: ExpertTraining) -> dict[str, Any]:
         """What decides on the vectors that are kept, beside the training."""
 
     @abstractmethod
@@ -121,6 +121,13 @@ class StartRange:
     grow_from: float = 1.0
     grow_until: float = 0.1
 
+    def __post_init__(self) -> None:
+        if not (0 < self.grow_from <= 1 and 0 <= self.grow_until <= 1):
+            raise ValueError(
+                "grow_from and grow_until of StartRange must be shares, the first above 0. Got "
+                f"{self.grow_from} and {self.grow_until}."
+            )
+
     def latest(self, n_snapshots: int, ahead: int) -> int:
         """The last start of all."""
         return n_snapshots - ahead if self.last is None else self.last
@@ -145,8 +152,8 @@ class SnapshotPath(ExpertPath):
 
     starts: StartRange = StartRange()
 
-    def facts(self) -> dict[str, Any]:
-        """Snapshots are what training gives."""
+    def facts(self, training: ExpertTraining) -> dict[str, Any]:
+        """Snapshots are what training gives, and those of longer training begin alike."""
         return {"kept": "snapshots"}
 
     def n_vectors(self, training: ExpertTraining) -> int:
@@ -222,10 +229,11 @@ class BezierPath(ExpertPath):
     shortest: float = 0.2
     longest: float = 0.3
 
-    def facts(self) -> dict[str, Any]:
-        """How the control point is fitted."""
+    def facts(self, training: ExpertTraining) -> dict[str, Any]:
+        """Where the curve ends, and how the control point is fitted."""
         return {
             "kept": "curve",
+            "n_snapshots": training.n_snapshots,
             "n_fit_steps": self.n_fit_steps,
             "fit_rate": self.learning_rate,
         }

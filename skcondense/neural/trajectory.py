@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from skcondense._sklearn import StrOptions, at_least, between
 from skcondense.base import Prototypes
@@ -74,9 +75,9 @@ class TrajectoryMatchingCondenser(PrivateNeuralCondenser):
         steps of length 0.5, in 12 snapshots.
     expert_folder : str or Path, default=None
         Folder in which experts are kept, for this run if it is cut off, and for others with the
-        same rows and settings. Its experts are used whatever the random_state. They are as private
-        as the rows. By default experts stay in memory. Rows that are held out for `early_stopping`
-        hang on random_state, and so do the experts then.
+        same rows and settings. Its first `n_experts` are used, whatever the random_state. They are
+        as private as the rows. By default experts stay in memory. With `early_stopping`, or more
+        rows than `subsample`, the rows hang on random_state, and so do the experts.
     n_student_steps : int, default=20
         Steps of a student.
     n_expert_snapshots : int, default=6
@@ -102,7 +103,8 @@ class TrajectoryMatchingCondenser(PrivateNeuralCondenser):
     max_iter : int, default=500
         Iterations, each with one student.
     optimizer, early_stopping, validation_fraction, n_iter_no_change
-        As in `NeuralCondenser`.
+        As in `NeuralCondenser`. Snapshots are scored with the rows' outcomes, also where labels are
+        learned.
     learning_rate : float, default=0.05
         In units of normalised inputs for "adam".
     max_time : float, default=None
@@ -154,7 +156,7 @@ class TrajectoryMatchingCondenser(PrivateNeuralCondenser):
         "expert_folder": [str, Path, None],
         "n_student_steps": [at_least(1)],
         "n_expert_snapshots": [at_least(1)],
-        "step_length": [between(0, None), StrOptions({"auto"})],
+        "step_length": [between(0, 1, "right"), StrOptions({"auto"})],
         "step_length_rate": [between(0, None)],
         "label_rate": [between(0, None)],
         "unrolling": [Unrolling, None],
@@ -183,7 +185,7 @@ class TrajectoryMatchingCondenser(PrivateNeuralCondenser):
             "init": "real",
             "optimizer": "sgd",
             "learning_rate": 100.0,
-            "step_length": 0.01,
+            "step_length": 0.001,
         },
     }
 
@@ -284,19 +286,20 @@ class TrajectoryMatchingCondenser(PrivateNeuralCondenser):
     def _matcher(
         self, problem: MatchingProblem, settings: NetworkSettings, generator: torch.Generator
     ) -> Matcher:
+        check_learnable(problem.task)
         recipe = self._recipe().for_stretches(self.n_expert_snapshots, self.n_student_steps)
         training = self._training()
         recipe.path.check(training, self.n_expert_snapshots)
         trainer = ExpertTrainer(problem, settings, training, recipe.descent)
         # Drawn in any case, so that a folder with experts changes nothing else.
         seed = int(torch.randint(2**31, (1,), generator=generator))
-        facts = {**trainer.facts(), **recipe.path.facts()}
+        facts = {**trainer.facts(), **recipe.path.facts(training)}
         buffer = ExpertBuffer(self.expert_folder, facts, seed)
-        fill(buffer, trainer, recipe.path, self.callback)
+        experts = filled(buffer, trainer, recipe.path, self.callback)
         plan = self._plan(recipe, training, len(problem.x))
         sizes = np.bincount(problem.strata, problem.weight.numpy()).astype(np.float64)
         return TrajectoryMatcher(
-            problem.objective, sizes, settings, buffer, recipe, plan, generator
+            problem.objective, sizes, settings, experts, recipe, plan, generator
         )
 
     def _plan(self, recipe: TrajectoryRecipe, training: ExpertTraining, n_rows: int) -> StudentPlan:
@@ -352,9 +355,7 @@ class TrajectoryMatchingCondenser(PrivateNeuralCondenser):
         counts = OutcomeCounts.ask(facts, oracle, SHARES["outcomes"])
         means = ask_means(counts, oracle, SHARES["means"])
         asked = PrivateExperts(counts, oracle, settings, objective, training, recipe.descent)
-        experts = ExpertBuffer(None, {}, 0)
-        for _ in range(training.n_experts):
-            experts.append(asked.snapshots(generator))
+        experts = [asked.snapshots(generator) for _ in range(training.n_experts)]
         # From here on everything is computed from answers.
         synthetic = self._begin(counts, means, space, rng)
         plan, sizes = self._plan(recipe, training, 0), counts.sizes
@@ -387,32 +388,44 @@ class TrajectoryMatchingCondenser(PrivateNeuralCondenser):
         return self._recipe().averaging
 
     def _cheaper(self) -> dict[str, Any]:
-        return {"experts": replace(self._training(), n_experts=1), "expert_folder": None}
+        # Two: before the first one ends, the table is read as well.
+        training = self._training()
+        few = replace(training, n_experts=min(training.n_experts, 2))
+        return {"experts": few, "expert_folder": None}
 
     def _planned(self) -> dict[str, int]:
         return {"experts": self._training().n_experts}
 
 
-def fill(
+def filled(
     buffer: ExpertBuffer, trainer: ExpertTrainer, path: ExpertPath, callback: Callback | None
-) -> None:
-    """Train the experts that are missing.
+) -> list[NDArray[np.float32]]:
+    """Train the experts that are missing, and return as much of all as is asked for.
 
     Raises
     ------
     ValueError
-        If experts that were found are shorter than what is asked for.
+        If experts that were found are shorter than what is asked for, or one diverged.
     """
-    training = trainer.training
+    training, found = trainer.training, []
+    needed = path.n_vectors(training)
     for number in range(training.n_experts):
-        if number == len(buffer):
-            buffer.append(path.record(trainer, buffer.seed_of(number)))
-        needed, found = path.n_vectors(training), len(buffer[number])
-        if found < needed:
+        if number >= len(buffer):
+            buffer.append(number, path.record(trainer, buffer.seed_of(number)))
+        vectors = buffer[number]
+        if len(vectors) < needed:
             raise ValueError(
-                f"{buffer.folder} holds experts of {found - 1} snapshots. Got n_snapshots="
+                f"{buffer.folder} holds experts of {len(vectors) - 1} snapshots. Got n_snapshots="
                 f"{training.n_snapshots}. Ask for less, or choose another folder."
             )
+        if not np.isfinite(vectors[needed - 1]).all():
+            raise ValueError(
+                "An expert's weights are no finite numbers any more: its steps were too long. Got "
+                f"learning_rate={training.learning_rate} of ExpertTraining; lower it, and choose "
+                "another expert_folder if you have one."
+            )
+        found.append(vectors[:needed])
         progress = FitProgress("experts", number + 1, training.n_experts, math.nan, 0)
         if callback is not None and callback(progress) is True:
-            return
+            break
+    return found

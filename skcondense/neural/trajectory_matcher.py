@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
+from skcondense.neural.checkpoint import digest
 from skcondense.neural.experts import (
     Descent,
-    ExpertBuffer,
     ExpertTraining,
     SteepestDescent,
 )
@@ -81,6 +81,12 @@ class TrajectoryRecipe:
     averaging: float | None = None
     largest_loss: float = math.inf
 
+    def __post_init__(self) -> None:
+        if self.labels not in ("hard", "learned"):
+            raise ValueError(
+                f'labels of TrajectoryRecipe must be "hard" or "learned". Got {self.labels!r}.'
+            )
+
     def for_stretches(self, ahead: int, n_steps: int) -> "TrajectoryRecipe":
         """The recipe for stretches that may have no middle, where a shape has no meaning.
 
@@ -147,8 +153,8 @@ class TrajectoryMatcher(Matcher):
         Weight of each stratum of the real rows, of which nothing else is needed.
     settings : NetworkSettings
         Networks and augmentation.
-    experts : ExpertBuffer
-        Trained experts.
+    experts : list of ndarray of shape (n_vectors, n_weights)
+        What is kept of each expert; read only where it is needed.
     recipe : TrajectoryRecipe
         What is matched.
     plan : StudentPlan
@@ -162,7 +168,7 @@ class TrajectoryMatcher(Matcher):
         objective: Objective,
         sizes: NDArray[np.float64],
         settings: NetworkSettings,
-        experts: ExpertBuffer,
+        experts: list[NDArray[np.float32]],
         recipe: TrajectoryRecipe,
         plan: StudentPlan,
         generator: torch.Generator,
@@ -184,7 +190,7 @@ class TrajectoryMatcher(Matcher):
         targets = self._objective.targets(synthetic.repeated(synthetic.y))
         self._labels = FixedLabels(targets)
         if self._recipe.labels == "learned":
-            outputs = [self._opinion(k, synthetic) for k in range(len(self._experts))]
+            outputs = [self._opinion(vectors[-1], synthetic) for vectors in self._experts]
             task = self._objective.task
             self._labels = LearnedLabels.of(task, torch.stack(outputs), targets)
         # Students count rows as those who receive them will.
@@ -199,8 +205,6 @@ class TrajectoryMatcher(Matcher):
 
     def iterate(self, synthetic: SyntheticSet, step: Callable[[float], None]) -> None:
         """One student."""
-        bounds = math.log(SHORTEST_STEP), math.log(LONGEST_STEP)
-        self._log_rate.data.clamp_(*bounds)
         loss = self._loss()
         lessons = list(self.lessons(synthetic))
         value = self._plan.unrolling.derive(
@@ -214,6 +218,7 @@ class TrajectoryMatcher(Matcher):
                 tensor.grad = None
             return
         step(value)
+        self._log_rate.data.clamp_(math.log(SHORTEST_STEP), math.log(LONGEST_STEP))
 
     def lessons(self, synthetic: SyntheticSet) -> Iterator[Lesson]:
         """What a student sees: augmented batches of learned rows, epoch after epoch."""
@@ -232,6 +237,10 @@ class TrajectoryMatcher(Matcher):
     def labels(self, synthetic: SyntheticSet) -> NDArray[np.float64] | None:
         """Learned labels as the task delivers them."""
         return self._labels.delivered()
+
+    def origin(self) -> str:
+        """A fingerprint of where the experts ended."""
+        return digest(*(vectors[-1] for vectors in self._experts))
 
     def facts(self) -> dict[str, Any]:
         """The length of the steps that were learned, and the number of experts."""
@@ -270,9 +279,8 @@ class TrajectoryMatcher(Matcher):
                 path = self._student.path(loss.segment.start, lessons, rate)
                 with torch.no_grad():
                     away = (path[-1] - loss.segment.target).square().sum()
-                    losses[halvings] += (
-                        away / (loss.segment.start - loss.segment.target).square().sum()
-                    )
+                    moved = (loss.segment.start - loss.segment.target).square().sum()
+                losses[halvings] += float(away / moved)
         return int(np.nan_to_num(losses, nan=math.inf).argmin())
 
     def _loss(self) -> PathLoss:
@@ -292,9 +300,9 @@ class TrajectoryMatcher(Matcher):
             segment, recipe.step, recipe.distance, recipe.mask, recipe.shape, progress, self._kept
         )
 
-    def _opinion(self, number: int, synthetic: SyntheticSet) -> Any:
+    def _opinion(self, last: NDArray[np.float32], synthetic: SyntheticSet) -> Any:
         """What an expert says of the rows at the end of its path."""
         compute = self._settings.compute
-        weights = compute.tensor(self._experts[number][-1].copy())
+        weights = compute.tensor(last.copy())
         with torch.no_grad(), compute.precision():
             return self._student.network(weights, synthetic.all_images()).to(compute.storage)

@@ -98,7 +98,14 @@ class DATMCondenser(TrajectoryMatchingCondenser):
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         **PRESETS,
-        "paper": {**PRESETS["paper"], "max_iter": 10_000, "n_student_steps": 80, "init": "correct"},
+        "paper": {
+            **PRESETS["paper"],
+            "max_iter": 10_000,
+            "n_student_steps": 80,
+            "init": "correct",
+            "step_length": 0.01,
+            "label_rate": 2.0,
+        },
     }
 
 
@@ -131,7 +138,13 @@ class ATTCondenser(TrajectoryMatchingCondenser):
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         **PRESETS,
-        "paper": {**PRESETS["paper"], "max_iter": 60_000, "learning_rate": 1e4},
+        "paper": {
+            **PRESETS["paper"],
+            "max_iter": 60_000,
+            "learning_rate": 1e4,
+            "step_length": 0.01,
+            "experts": ExpertTraining(100, 22, None, batch_size=512),
+        },
     }
 
 

@@ -214,6 +214,10 @@ class ExactAdjoint(Unrolling):
 
     window: int | None = None
 
+    def __post_init__(self) -> None:
+        if self.window is not None and self.window < 1:
+            raise ValueError(f"window of ExactAdjoint must be 1 or more. Got {self.window}.")
+
     def derive(
         self,
         student: Student,
@@ -259,6 +263,7 @@ class Tesla(ExactAdjoint):
         return torch.zeros_like(by_weights)
 
 
+@dataclass(frozen=True)
 class FullGraph(Unrolling):
     """One graph of all steps, derived by torch: what the references do, for small networks."""
 
@@ -288,7 +293,8 @@ def _cotangents(path: Sequence[Any], loss: TrajectoryLoss) -> tuple[float, dict[
     chosen = loss.points(path)
     points = [path[i].detach().requires_grad_() for i in chosen]
     value = loss.value(points)
-    found = torch.autograd.grad(value, points)
+    # A path that hardly moves has no shape, and its middle no part in the loss.
+    found = torch.autograd.grad(value, points, materialize_grads=True)
     return float(value.detach()), dict(zip(chosen, found, strict=True))
 
 
