@@ -229,10 +229,17 @@ def test_only_what_is_asked_for_is_taken_from_a_folder(table, tmp_path):
 
 def test_outcomes_as_objects_are_the_same_rows(table, tmp_path):
     X, y = table
+    found, stamps = [], []
     for _ in range(2):
         # Fresh objects: their addresses must not count.
         names = np.array([" ".join(["class", str(k)]) for k in y], dtype=object)
-        fitted(X, names, expert_folder=tmp_path)
+        found.append(fitted(X, names, expert_folder=tmp_path).X_condensed_)
+        stamps.append([path.stat().st_mtime_ns for path in sorted(tmp_path.glob("*.npy"))])
+    np.testing.assert_array_equal(*found)
+    assert stamps[0] == stamps[1]
+    others = np.array(["other " + str(k) for k in y], dtype=object)
+    with pytest.raises(ValueError, match="classes"):
+        fitted(X, others, expert_folder=tmp_path)
 
 
 def test_an_expert_that_diverged_is_refused(table):
@@ -253,8 +260,13 @@ def test_a_checkpoint_is_of_certain_experts(table, tmp_path):
 
 
 def test_a_checkpoint_takes_any_unrolling(table, tmp_path):
-    for _ in range(2):
-        fitted(*table, unrolling=FullGraph(), checkpoint=tmp_path / "run.npz")
+    kept = {"checkpoint": tmp_path / "run.npz"}
+    whole = fitted(*table, unrolling=FullGraph(), **kept)
+    resumed = fitted(*table, unrolling=FullGraph(), **kept)
+    assert resumed.n_iter_ == whole.n_iter_ == 3
+    np.testing.assert_array_equal(resumed.X_condensed_, whole.X_condensed_)
+    with pytest.raises(ValueError, match="unrolling"):
+        fitted(*table, unrolling=ExactAdjoint(), **kept)
 
 
 @pytest.mark.parametrize(
