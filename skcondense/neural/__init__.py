@@ -11,9 +11,16 @@ except ImportError as error:
     raise missing_extra("skcondense.neural", "torch", "neural") from error
 
 from skcondense.neural.augmentation import AUGMENTATIONS, Augmentation
+from skcondense.neural.candidates import (
+    CandidateSource,
+    DiffusionSource,
+    GaussianSource,
+    SourceByInput,
+)
 from skcondense.neural.classic import VGG11, AlexNet, ResNet18
 from skcondense.neural.convnet import ConvNet
 from skcondense.neural.cost import CostEstimate
+from skcondense.neural.diffusion_matching import DiffusionMatchingCondenser
 from skcondense.neural.distribution import DistributionMatchingCondenser
 from skcondense.neural.estimators import NeuralClassifier, NeuralRegressor
 from skcondense.neural.evaluation import CondensedEvaluation, evaluate_condensed
@@ -62,11 +69,14 @@ __all__ = [
     "BezierPath",
     "BezierTrajectoryCondenser",
     "ByInput",
+    "CandidateSource",
     "ClosestStep",
     "CondensedEvaluation",
     "ConvNet",
     "CostEstimate",
     "DATMCondenser",
+    "DiffusionMatchingCondenser",
+    "DiffusionSource",
     "DistributionMatchingCondenser",
     "ExactAdjoint",
     "ExpertTraining",
@@ -74,6 +84,7 @@ __all__ = [
     "FlatDescent",
     "FullGraph",
     "GaussianKernel",
+    "GaussianSource",
     "GradientMatchingCondenser",
     "HoPTMCondenser",
     "ImprovedDistributionMatchingCondenser",
@@ -93,6 +104,7 @@ __all__ = [
     "ResNet18",
     "ResidualMLP",
     "SnapshotPath",
+    "SourceByInput",
     "StartRange",
     "SteepestDescent",
     "Tesla",

@@ -441,13 +441,21 @@ class NeuralCondenser(DatasetCondenser):
     ) -> Checkpoint | None:
         if self.checkpoint is None:
             return None
+        start = digest(synthetic.x.detach().cpu().numpy())
+        settings = {**self._same_run(table), "start": start, "origin": matcher.origin()}
+        return Checkpoint(self._state_file(Path(self.checkpoint)), settings)
+
+    def _state_file(self, checkpoint: Path) -> Path:
+        """Where the state of the iterations is kept."""
+        return checkpoint
+
+    def _same_run(self, table: PrivateTable) -> dict[str, str]:
+        """What must be the same when a run goes on."""
         params = self.get_params(deep=False).items()
         same = {k: " ".join(repr(v).split()) for k, v in params if k not in self._resumable}
         # A run must not go on with other rows: what it learned would pass for theirs.
-        same["start"] = digest(synthetic.x.detach().cpu().numpy())
         same["data"] = digest(table.Z, table.strata, table.weight)
-        same["origin"] = matcher.origin()
-        return Checkpoint(self.checkpoint, {"method": type(self).__name__, **same})
+        return {"method": type(self).__name__, **same}
 
     def _deliver(
         self,

@@ -3,15 +3,11 @@
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 
 from skcondense._sklearn import StrOptions, at_least
-from skcondense.base import Prototypes
 from skcondense.neural.base import NeuralCondenser
-from skcondense.neural.compute import Compute
 from skcondense.neural.convnet import ConvNet
-from skcondense.neural.inputs import InputSpace
 from skcondense.neural.loop import Matcher
 from skcondense.neural.mean_features import mean_feature_loss, means_of_parts, real_mean_features
 from skcondense.neural.network import Network, initialise
@@ -21,15 +17,11 @@ from skcondense.neural.private_features import (
     OutcomeCounts,
     ReleasedFeatureMatcher,
     ask_features,
-    ask_means,
 )
 from skcondense.neural.problem import MatchingProblem
-from skcondense.neural.randomness import torch_generator
 from skcondense.neural.settings import ByInput, NetworkSettings
 from skcondense.neural.synthetic import SyntheticSet
 from skcondense.privacy import Oracle
-from skcondense.private_table import PrivateTable
-from skcondense.table import TableSchema
 
 __all__ = ["DistributionMatcher", "DistributionMatchingCondenser"]
 
@@ -252,28 +244,17 @@ class DistributionMatchingCondenser(PrivateNeuralCondenser):
 
     _not_private_because = None
 
-    def _shares(self, schema: TableSchema) -> dict[str, float]:
-        return dict(SHARES)
+    _private_shares = SHARES
 
-    def _condense_privately(
-        self, facts: PrivateTable, oracle: Oracle, rng: np.random.Generator
-    ) -> Prototypes:
-        self._check_private()
-        compute = Compute(self.device, "float32")
-        space = InputSpace(facts.encoder, self._public_normaliser(facts.encoder), compute)
-        settings = self._settings(space, facts.task, compute)
-        generator = torch_generator(rng)
+    def _private_matcher(
+        self,
+        counts: OutcomeCounts,
+        oracle: Oracle,
+        settings: NetworkSettings,
+        generator: torch.Generator,
+    ) -> Matcher:
         n_networks = N_RELEASED if self.n_networks == "auto" else self.n_networks
         networks = [settings.network(generator).requires_grad_(False) for _ in range(n_networks)]
-        # Once before anything is spent: what cannot be done must cost nothing.
-        width = facts.encoder.n_codes
-        trial = OutcomeCounts.equal(facts)
-        self._begin(trial, np.zeros((len(trial.sizes), width)), space, np.random.default_rng(0))
-        counts = OutcomeCounts.ask(facts, oracle, SHARES["outcomes"])
-        means = ask_means(counts, oracle, SHARES["means"])
-        features = ask_features(counts, oracle, SHARES["features"], networks, space, compute)
-        synthetic = self._begin(counts, means, space, rng)
-        matcher = ReleasedFeatureMatcher(networks, compute.tensor(features))
-        loop = self._loop(synthetic, matcher, generator)
-        loop.run()
-        return self._deliver(synthetic, counts.facts, counts.sizes, loop, settings)
+        share = self._shares(counts.facts.encoder.schema)["features"]
+        features = ask_features(counts, oracle, share, networks, settings)
+        return ReleasedFeatureMatcher(networks, settings.compute.tensor(features))

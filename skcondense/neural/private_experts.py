@@ -11,18 +11,23 @@ privacy, CCS, arXiv:1607.00133: clipped and noised gradients; Dong, Roth and Su 
 differential privacy, JRSS-B, arXiv:1905.02383: how steps add up.
 """
 
+import math
+import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.func import grad, vmap
+from sklearn.exceptions import ConvergenceWarning
+from torch.nn.utils import vector_to_parameters
 
 from skcondense.neural.experts import Descent, ExpertTraining, stored
 from skcondense.neural.private_features import OutcomeCounts
 from skcondense.neural.problem import Objective
 from skcondense.neural.settings import NetworkSettings
+from skcondense.neural.single_rows import of_single_rows
 from skcondense.neural.unroll import FlatNetwork
 from skcondense.privacy import Oracle, SumQuery
 from skcondense.private_table import PrivateTable
@@ -57,6 +62,10 @@ class PrivateExperts:
         Steps; `batch_size` is without meaning.
     descent : Descent
         Their direction; one that takes two gradients pays for two.
+    share : float
+        Share of the budget of all gradients.
+    tell : callable
+        Told of the number of snapshots that are done.
     """
 
     counts: OutcomeCounts
@@ -65,6 +74,8 @@ class PrivateExperts:
     objective: Objective
     training: ExpertTraining
     descent: Descent
+    share: float
+    tell: Callable[[int], None]
 
     def snapshots(self, generator: torch.Generator) -> NDArray[np.float32]:
         """Weights of an expert at its start and after every stretch.
@@ -81,6 +92,12 @@ class PrivateExperts:
                 step = self.descent.direction(self.gradient, weights)
                 weights = weights - self.training.learning_rate * step
             found.append(stored(weights))
+            self.tell(len(found) - 1)
+        if not np.isfinite(found[-1]).all():
+            raise ValueError(
+                "An expert's weights are no finite numbers any more: its steps were too long. Got "
+                f"learning_rate={self.training.learning_rate} of private_experts; lower it."
+            )
         return np.stack(found)
 
     def gradient(self, weights: Any) -> Any:
@@ -93,24 +110,48 @@ class PrivateExperts:
         """Share of one gradient."""
         training = self.training
         n_steps = training.n_experts * training.n_snapshots * training.n_steps(0)
-        return SHARES["gradients"] / (n_steps * self.descent.n_gradients)
+        return self.share / (n_steps * self.descent.n_gradients)
+
+    def warn_of_noise(self, mu: float, reach: float) -> None:
+        """Warn where noise is longer than any mean gradient; looks at noised counts only.
+
+        Parameters
+        ----------
+        mu : float
+            Gaussian-DP parameter of the fit.
+        reach : float
+            How far a sum moves for a neighbouring table, in units of `CLIP`.
+        """
+        n_weights = len(FlatNetwork(self.settings.network(torch.Generator())))
+        deviation = CLIP * reach / (mu * math.sqrt(self._share()))
+        noise = deviation * math.sqrt(n_weights) / float(self.counts.sizes.sum())
+        if noise > CLIP:
+            warnings.warn(
+                f"Noise on each gradient of the experts is {noise:.1f} long, and the mean gradient "
+                f"at most {CLIP:g}: experts wander. Use a smaller network (it has {n_weights} "
+                "weights), fewer steps of private_experts, more patients or a larger epsilon; or "
+                "DistributionMatchingCondenser, which asks once.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
 
     def _by_row(self, weights: Any) -> Any:
         """The function of a query: gradients of rows, each by itself."""
-        space, compute, objective = self.settings.space, self.settings.compute, self.objective
+        space, objective = self.settings.space, self.objective
         # Its own weights are of no account.
-        network = FlatNetwork(self.settings.network(torch.Generator()).to(weights.device).double())
+        network = self.settings.network(torch.Generator()).to(weights.device).double()
+        vector_to_parameters(weights, network.parameters())
+        parameters = list(network.parameters())
 
-        def loss(at: Any, x: Any, target: Any) -> Any:
-            return objective.losses(network(at, x[None]), target[None])[0]
+        def gradient(x: Any, target: Any) -> Any:
+            found = torch.autograd.grad(objective.losses(network(x), target).sum(), parameters)
+            return torch.cat([part.flatten() for part in found])
 
         def gradients(rows: PrivateTable) -> NDArray[np.float64]:
-            # In double precision, so that a row's gradient does not depend on the rows beside it.
             x = space.inputs(rows.Z).to(weights.device).double()
             targets = objective.targets(rows.y).to(weights.device)
             targets = targets.double() if targets.is_floating_point() else targets
-            length = compute.piece_length(space.shape, len(x))
-            found = vmap(grad(loss), in_dims=(None, 0, 0), chunk_size=length)(weights, x, targets)
+            found = of_single_rows(gradient, x, targets)
             return np.asarray(found.cpu().numpy(), dtype=np.float64)
 
         return gradients

@@ -22,16 +22,23 @@ import torch
 from numpy.typing import NDArray
 
 from skcondense.condensers.marginals import count_outcomes
-from skcondense.neural.compute import Compute
-from skcondense.neural.inputs import InputSpace
 from skcondense.neural.loop import Matcher
 from skcondense.neural.mean_features import means_of_parts
 from skcondense.neural.network import Network
+from skcondense.neural.settings import NetworkSettings
+from skcondense.neural.single_rows import of_single_rows
 from skcondense.neural.synthetic import SyntheticSet
 from skcondense.privacy import Oracle, SumQuery
 from skcondense.private_table import PrivateTable
 
-__all__ = ["SHARES", "OutcomeCounts", "ReleasedFeatureMatcher", "ask_features", "ask_means"]
+__all__ = [
+    "SHARES",
+    "OutcomeCounts",
+    "ReleasedFeatureMatcher",
+    "ask_features",
+    "ask_means",
+    "example_row",
+]
 
 Floats = NDArray[np.float64]
 
@@ -102,20 +109,21 @@ def ask_features(
     oracle: Oracle,
     share: float,
     networks: list[Network],
-    space: InputSpace,
-    compute: Compute,
+    settings: NetworkSettings,
 ) -> Floats:
     """Noised mean features of each stratum, of shape (n_strata, n_networks * n_features)."""
-    # In double precision, so that a row's features do not depend on the rows beside it.
-    exact = [deepcopy(network).to(compute.exact_device).double() for network in networks]
+    # In double precision, since the query counts on vectors that are no longer than one.
+    device = settings.compute.exact_device
+    exact = [deepcopy(network).to(device).double() for network in networks]
 
     def features(rows: PrivateTable) -> Floats:
-        x = space.inputs(rows.Z).to(compute.exact_device).double()
-        pieces = x.split(compute.piece_length(space.shape, len(x)))
+        x = settings.space.inputs(rows.Z).to(device).double()
         with torch.no_grad():
-            parts = [torch.cat([_unit_features(net, x) for x in pieces]) for net in exact]
-        joined: Floats = torch.cat(parts, dim=1).cpu().numpy() / len(exact) ** 0.5
-        return joined
+            found = of_single_rows(joined, x)
+        return np.asarray(found.cpu().numpy(), dtype=np.float64)
+
+    def joined(x: Any) -> Any:
+        return torch.cat([_unit_features(net, x)[0] for net in exact]) / len(exact) ** 0.5
 
     sums = _ask_by_stratum("features", share, 1.0, counts, oracle, features, True)
     return sums / counts.sizes[:, np.newaxis]
@@ -132,7 +140,7 @@ def _ask_by_stratum(
 ) -> Floats:
     """Noised sums of a vector per row, one for each stratum."""
     task, n_strata = counts.facts.task, len(counts.sizes)
-    width = vectors(_example(counts.facts)).shape[1]
+    width = vectors(example_row(counts.facts)).shape[1]
 
     def in_stratum(rows: PrivateTable) -> Floats:
         out = np.zeros((len(rows), n_strata, width))
@@ -143,7 +151,7 @@ def _ask_by_stratum(
     return oracle.ask(query).value.reshape(n_strata, width)
 
 
-def _example(facts: PrivateTable) -> PrivateTable:
+def example_row(facts: PrivateTable) -> PrivateTable:
     """One made-up row, to learn how long its vector is."""
     y = facts.task.from_cells(np.zeros(1, dtype=np.intp))
     return facts.with_rows(facts.encoder.lower[np.newaxis], y, np.ones(1))

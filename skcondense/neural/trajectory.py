@@ -3,31 +3,27 @@
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from skcondense._sklearn import StrOptions, at_least, between
-from skcondense.base import Prototypes
 from skcondense.callbacks import Callback, FitProgress
 from skcondense.neural.augmentation import Augmentation
 from skcondense.neural.base import NeuralCondenser
-from skcondense.neural.compute import Compute
 from skcondense.neural.convnet import ConvNet
 from skcondense.neural.experts import (
     ExpertBuffer,
     ExpertTrainer,
     ExpertTraining,
 )
-from skcondense.neural.inputs import InputSpace
 from skcondense.neural.loop import Matcher
 from skcondense.neural.private_base import PrivateNeuralCondenser
 from skcondense.neural.private_experts import PRIVATE_TRAINING, SHARES, PrivateExperts
-from skcondense.neural.private_features import OutcomeCounts, ask_means
+from skcondense.neural.private_features import OutcomeCounts
 from skcondense.neural.problem import MatchingProblem, Objective, check_learnable
-from skcondense.neural.randomness import torch_generator
 from skcondense.neural.segments import ExpertPath, SnapshotPath
 from skcondense.neural.settings import ByInput, NetworkSettings
 from skcondense.neural.trajectory_matcher import (
@@ -37,9 +33,8 @@ from skcondense.neural.trajectory_matcher import (
     TrajectoryRecipe,
 )
 from skcondense.neural.unroll import ExactAdjoint, Unrolling
-from skcondense.privacy import Oracle
+from skcondense.privacy import Oracle, mu_of
 from skcondense.private_table import PrivateTable
-from skcondense.table import TableSchema
 
 __all__ = ["TrajectoryMatchingCondenser"]
 
@@ -110,7 +105,8 @@ class TrajectoryMatchingCondenser(PrivateNeuralCondenser):
     max_time : float, default=None
         Seconds after which the fit stops with what it has; experts are trained before.
     callback, checkpoint, device, dtype
-        As in `NeuralCondenser`. Experts are the stage "experts".
+        As in `NeuralCondenser`. Experts are the stage "experts". With `epsilon` a callback cannot
+        stop the fit, and networks are in single precision.
     allocation, task, schema, subsample, epsilon, delta, ledger, neighbors, random_state
         As in `DatasetCondenser`; `allocation` is "balanced" by default.
 
@@ -202,7 +198,8 @@ class TrajectoryMatchingCondenser(PrivateNeuralCondenser):
     # What is matched when hangs on the share of the iterations that are done.
     _resumable = NeuralCondenser._resumable - {"max_iter"}
 
-    _not_private_because = None
+    _not_private_because: ClassVar[str | None] = None
+    _private_shares = SHARES
 
     def __init__(
         self,
@@ -336,40 +333,57 @@ class TrajectoryMatchingCondenser(PrivateNeuralCondenser):
         found: ExpertTraining = ExpertTraining() if self.experts == "auto" else self.experts
         return found
 
-    def _shares(self, schema: TableSchema) -> dict[str, float]:
-        return dict(SHARES)
-
-    def _condense_privately(
-        self, facts: PrivateTable, oracle: Oracle, rng: np.random.Generator
-    ) -> Prototypes:
-        check_learnable(facts.task)
-        self._check_private()
-        is_auto = self.private_experts == "auto"
-        training = PRIVATE_TRAINING if is_auto else self.private_experts
+    def _private_matcher(
+        self,
+        counts: OutcomeCounts,
+        oracle: Oracle,
+        settings: NetworkSettings,
+        generator: torch.Generator,
+    ) -> Matcher:
+        facts, training = counts.facts, self._private_training()
         recipe = self._recipe().for_stretches(self.n_expert_snapshots, self.n_student_steps)
-        self._check_private_experts(recipe, training)
-        compute = Compute(self.device, "float32")
-        space = InputSpace(facts.encoder, self._public_normaliser(facts.encoder), compute)
-        settings = self._settings(space, facts.task, compute)
         # Of a row that is changed at random there is no gradient that a query could ask for.
         settings = replace(settings, augmentation=Augmentation(transforms=()))
-        objective, generator = Objective(facts.task, compute), torch_generator(rng)
-        # Once before anything is spent: what cannot be done must cost nothing.
-        trial = OutcomeCounts.equal(facts)
-        means = np.zeros((len(trial.sizes), facts.encoder.n_codes))
-        self._begin(trial, means, space, np.random.default_rng(0))
-        counts = OutcomeCounts.ask(facts, oracle, SHARES["outcomes"])
-        means = ask_means(counts, oracle, SHARES["means"])
-        asked = PrivateExperts(counts, oracle, settings, objective, training, recipe.descent)
+        objective = Objective(facts.task, settings.compute)
+        asked = PrivateExperts(
+            counts=counts,
+            oracle=oracle,
+            settings=settings,
+            objective=objective,
+            training=training,
+            descent=recipe.descent,
+            share=self._shares(facts.encoder.schema)["gradients"],
+            tell=self._tell_of_snapshots,
+        )
+        assert self.epsilon is not None
+        reach = 1.0 if self.neighbors == "add_remove" else 2.0
+        asked.warn_of_noise(mu_of(self.epsilon, self.delta), reach)
         experts = [asked.snapshots(generator) for _ in range(training.n_experts)]
-        # From here on everything is computed from answers.
-        synthetic = self._begin(counts, means, space, rng)
-        plan, sizes = self._plan(recipe, training, 0), counts.sizes
-        matcher = TrajectoryMatcher(objective, sizes, settings, experts, recipe, plan, generator)
-        loop = self._loop(synthetic, matcher, generator)
-        loop.run()
-        labels = self._learned_labels(matcher, synthetic, counts.outcomes(1), sizes)
-        return self._deliver(synthetic, counts.facts, sizes, loop, settings, labels)
+        plan = self._plan(recipe, training, 0)
+        return TrajectoryMatcher(
+            objective, counts.sizes, settings, experts, recipe, plan, generator
+        )
+
+    def _private_training(self) -> ExpertTraining:
+        is_auto = self.private_experts == "auto"
+        found: ExpertTraining = PRIVATE_TRAINING if is_auto else self.private_experts
+        return found
+
+    def _tell_of_snapshots(self, n_done: int) -> None:
+        watcher, planned = self._watcher(), self._private_training().n_snapshots
+        if watcher is not None:
+            watcher(FitProgress("experts", n_done, planned, math.nan, 0))
+
+    def _rehearsing(self) -> Self:
+        trial = super()._rehearsing()
+        # Which step length is best would be found by trials of its own.
+        trial.step_length = LONGEST_STEP if self.step_length == "auto" else self.step_length
+        return trial
+
+    def _check_private(self, facts: PrivateTable) -> None:
+        super()._check_private(facts)
+        check_learnable(facts.task)
+        self._check_private_experts(self._recipe(), self._private_training())
 
     def _check_private_experts(self, recipe: TrajectoryRecipe, training: ExpertTraining) -> None:
         """Refuse what would look at rows again, or cannot be paid for."""

@@ -246,3 +246,7 @@ class BezierTrajectoryCondenser(TrajectoryMatchingCondenser):
     """
 
     RECIPE = TrajectoryRecipe(path=BezierPath())
+
+    _not_private_because = (
+        "its curves are fitted to real rows. Use another method of trajectory matching"
+    )

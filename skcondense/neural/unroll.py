@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import nn
 from torch.func import functional_call
 
 from skcondense.neural.compute import Compute
-from skcondense.neural.network import Network
 from skcondense.neural.problem import Objective
 from skcondense.neural.settings import NetworkSettings
 
@@ -52,11 +52,11 @@ class FlatNetwork:
 
     Parameters
     ----------
-    network : Network
+    network : Module
         The layers.
     """
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: nn.Module) -> None:
         self._network = network
         self._shapes = {name: tuple(p.shape) for name, p in network.named_parameters()}
         self._sizes = [p.numel() for p in network.parameters()]
@@ -65,11 +65,11 @@ class FlatNetwork:
         """Number of weights."""
         return sum(self._sizes)
 
-    def __call__(self, weights: Any, x: Any) -> Any:
+    def __call__(self, weights: Any, *inputs: Any) -> Any:
         """Outputs for inputs."""
         parts = zip(self._shapes.items(), weights.split(self._sizes), strict=True)
         named = {name: part.view(shape) for (name, shape), part in parts}
-        return functional_call(self._network, named, (x,))
+        return functional_call(self._network, named, inputs)
 
     def weights(self) -> Any:
         """A copy of the weights that the layers hold."""

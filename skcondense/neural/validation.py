@@ -15,7 +15,7 @@ from skcondense.neural.training import TrainingRecipe, predict, train
 from skcondense.private_table import PrivateTable
 from skcondense.tasks import ClassificationTask
 
-__all__ = ["HeldOutScore", "hold_out"]
+__all__ = ["HeldOutScore", "held_out_rows", "hold_out"]
 
 # Training of the network that scores a snapshot: enough to rank snapshots, not to finish.
 RECIPE = TrainingRecipe(n_steps=100)
@@ -44,15 +44,7 @@ def hold_out(
     ValueError
         If a stratum is left without rows on either side.
     """
-    chosen = np.zeros(len(table), dtype=bool)
-    if table.groups is not None:
-        patients = np.unique(table.groups)
-        n_held = max(1, round(fraction * len(patients)))
-        chosen = np.isin(table.groups, rng.choice(patients, n_held, replace=False))
-    else:
-        for stratum in np.unique(table.strata):
-            members = rng.permutation(np.flatnonzero(table.strata == stratum))
-            chosen[members[: max(1, round(fraction * len(members)))]] = True
+    chosen = _chosen(table, fraction, rng)
     parts = table.take(np.flatnonzero(~chosen)), table.take(np.flatnonzero(chosen))
     present = [len(np.unique(part.strata)) for part in parts]
     if min(present) < len(np.unique(table.strata)):
@@ -61,6 +53,50 @@ def hold_out(
             "early_stopping. Merge it with another, or use early_stopping=False."
         )
     return parts
+
+
+def held_out_rows(
+    table: PrivateTable, fraction: float, least: int, rng: np.random.Generator
+) -> NDArray[np.bool_]:
+    """Which rows to hold out where a stratum need not be among them; patients stay together.
+
+    Parameters
+    ----------
+    table : PrivateTable
+        Real rows.
+    fraction : float
+        Share to hold out.
+    least : int
+        Rows (patients) to hold out at least, where that is no more than half.
+    rng : Generator
+        Draws.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,)
+        Every stratum keeps rows that are not held out; where none can be spared, none are.
+    """
+    n_units = len(table) if table.groups is None else len(np.unique(table.groups))
+    chosen = _chosen(table, min(max(fraction, least / n_units), 0.5), rng)
+    for stratum in np.unique(table.strata):
+        members = table.strata == stratum
+        if chosen[members].all():
+            back = members if table.groups is None else np.isin(table.groups, table.groups[members])
+            chosen &= ~back
+    return chosen
+
+
+def _chosen(table: PrivateTable, fraction: float, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """A share of the rows of each stratum, or of the patients."""
+    chosen = np.zeros(len(table), dtype=bool)
+    if table.groups is not None:
+        patients = np.unique(table.groups)
+        n_held = max(1, round(fraction * len(patients)))
+        return np.asarray(np.isin(table.groups, rng.choice(patients, n_held, replace=False)))
+    for stratum in np.unique(table.strata):
+        members = rng.permutation(np.flatnonzero(table.strata == stratum))
+        chosen[members[: max(1, round(fraction * len(members)))]] = True
+    return chosen
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,13 @@ from skcondense.privacy.accountant import (
 )
 from skcondense.privacy.ledger import PrivacyLedger, Spend, Terms
 from skcondense.privacy.noise import seeded_noise
-from skcondense.privacy.oracle import Answer, Oracle, PrivateOracle, ReplayedOracle
+from skcondense.privacy.oracle import (
+    Answer,
+    Oracle,
+    PrivateOracle,
+    RehearsalOracle,
+    ReplayedOracle,
+)
 from skcondense.privacy.planning import BudgetPlan, Feasibility, feasibility
 from skcondense.privacy.queries import Query, SelectQuery, SumQuery
 from skcondense.privacy.statement import PrivacyStatement
@@ -28,6 +34,7 @@ __all__ = [
     "PrivacyStatement",
     "PrivateOracle",
     "Query",
+    "RehearsalOracle",
     "ReplayedOracle",
     "SelectQuery",
     "Spend",

@@ -21,7 +21,7 @@ from skcondense.privacy.ledger import PrivacyLedger, Spend, new_run, now
 from skcondense.privacy.noise import noise_source
 from skcondense.privacy.queries import GRID, Query, SelectQuery, SumQuery
 
-__all__ = ["Answer", "Oracle", "PrivateOracle", "ReplayedOracle", "Rows"]
+__all__ = ["Answer", "Oracle", "PrivateOracle", "RehearsalOracle", "ReplayedOracle", "Rows"]
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -153,12 +153,7 @@ class PrivateOracle:
             If the shares of the fit would exceed one, or the ledger's budget is exhausted.
             Nothing has been spent on the query then.
         """
-        if self._share + query.share > 1 + SLACK:
-            raise BudgetExceededError(
-                f"The query {query.name!r} asks for a share of {query.share:.4g}, but "
-                f"{self._share:.4g} of the fit's budget are spent."
-            )
-        self._share += query.share
+        self._share = _added(self._share, query)
         if isinstance(query, SumQuery):
             answer = self._noisy_sum(query)
         else:
@@ -224,6 +219,52 @@ class PrivateOracle:
         self.spends.append(spend)
 
 
+class RehearsalOracle:
+    """Answer queries about made-up rows, so that a fit which cannot be done fails for nothing.
+
+    Where a `PrivateOracle` must be silent about a row on which a query fails, this one raises.
+
+    Parameters
+    ----------
+    rows : Rows
+        Made-up rows.
+
+    Attributes
+    ----------
+    share : float
+        Share of the budget that was asked for.
+    """
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self.answers: list[Answer] = []
+        self.share = 0.0
+
+    def read_sample(self, rate: float) -> None:
+        """Nothing to sample."""
+
+    def ask(self, query: Query) -> Answer:
+        """Sums of the made-up rows, or the first candidate.
+
+        Raises
+        ------
+        BudgetExceededError
+            If shares exceed one.
+        ValueError
+            If values are not finite numbers, as many as the query says.
+        """
+        self.share = _added(self.share, query)
+        values = np.asarray(query.function(self._rows))
+        if values.shape != (len(self._rows), query.size) or not np.isfinite(values).all():
+            raise ValueError(
+                f"The query {query.name!r} must give {query.size} finite numbers for every row. On "
+                f"a made-up row it gave an array of shape {values.shape}. Nothing was spent."
+            )
+        is_sum = isinstance(query, SumQuery)
+        self.answers.append(Answer(values.sum(axis=0) if is_sum else 0, 0.0))
+        return self.answers[-1]
+
+
 class ReplayedOracle:
     """Give recorded answers again, without any table.
 
@@ -244,6 +285,16 @@ class ReplayedOracle:
         """Return the next recorded answer, whatever is asked."""
         self.answers.append(self._recorded.pop(0))
         return self.answers[-1]
+
+
+def _added(share: float, query: Query) -> float:
+    """The share that is spent after a query."""
+    if share + query.share > 1 + SLACK:
+        raise BudgetExceededError(
+            f"The query {query.name!r} asks for a share of {query.share:.4g}, but {share:.4g} of "
+            "the fit's budget are spent."
+        )
+    return share + query.share
 
 
 class _Patients:

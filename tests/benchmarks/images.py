@@ -138,10 +138,10 @@ def run(name: str, per_class: int, seed: int, method: str, args: argparse.Namesp
         kind = f"{type(recipe.path).__name__}_{type(recipe.descent).__name__}"
         kinds[method].set_params(expert_folder=args.experts / f"{name}_{seed}_{kind}")
     train = (X, y) if method == FULL else None
-    start = time.perf_counter()
+    start = time.process_time()
     condenser = kinds.get(method, kinds["random"]).set_params(random_state=seed)
     condensed = condenser.condense(X, y)
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     result = evaluate_condensed(
         condensed,
