@@ -244,7 +244,7 @@ def test_outcomes_as_objects_are_the_same_rows(table, tmp_path):
 
 
 def test_an_expert_that_diverged_is_refused(table):
-    wild = replace(SHORT, learning_rate=1e39)
+    wild = replace(SHORT, learning_rate=1e30)
     with pytest.raises(ValueError, match="learning_rate=1e\\+30 of ExpertTraining"):
         fitted(*table, experts=wild)
 
@@ -769,11 +769,14 @@ def test_callbacks_watch_private_fits_and_do_not_stop_them():
     np.testing.assert_array_equal(condenser.replay().X, found.X)
 
 
-def test_private_experts_that_diverge_are_refused():
+def test_private_experts_that_diverge_are_refused_before_anything_is_spent():
     X, y, schema = two_digits()
-    experts = replace(SHORT, learning_rate=1e39)
-    with pytest.raises(ValueError, match="lower it"):
-        DATMCondenser(6, **{**PRIVATE, "private_experts": experts}, schema=schema).fit(X, y)
+    ledger = PrivacyLedger(delta=1e-5)
+    experts = replace(SHORT, learning_rate=1e300)
+    settings = {**PRIVATE, "private_experts": experts, "schema": schema, "ledger": ledger}
+    with pytest.raises(ValueError, match="finite numbers"):
+        DATMCondenser(6, **settings).fit(X, y)
+    assert not ledger.spends
 
 
 def test_noise_that_drowns_the_gradients_is_told():

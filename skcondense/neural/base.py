@@ -34,7 +34,7 @@ from skcondense.neural.starts import STARTS, Start, given_start
 from skcondense.neural.synthetic import SyntheticSet, mosaic
 from skcondense.neural.validation import HeldOutScore, hold_out
 from skcondense.private_table import PrivateTable
-from skcondense.table import TableEncoder
+from skcondense.table import TableEncoder, is_images
 from skcondense.tasks import ClassificationTask
 
 __all__ = ["NeuralCondenser", "outcomes_of"]
@@ -258,15 +258,16 @@ class NeuralCondenser(DatasetCondenser):
                 "epsilon=None on public rows of the same shape."
             )
         with CostMeter() as meter:
-            trial = clone(self).set_params(max_iter=N_TRIED, callback=meter, early_stopping=False)
+            trial = clone(self).set_params(max_iter=N_TRIED, callback=meter)
             trial.set_params(max_time=None, checkpoint=None, **self._cheaper()).fit(X, y)
-        return meter.estimate({**self._planned(), "match": self.max_iter})
+        planned = self._planned(min(len(y), self.subsample or len(y)), is_images(X))
+        return meter.estimate({**planned, "match": self.max_iter})
 
     def _cheaper(self) -> dict[str, Any]:
-        """Parameters that make less of what comes before the iterations."""
-        return {}
+        """Parameters that make less of what comes before the iterations, or between them."""
+        return {"early_stopping": False}
 
-    def _planned(self) -> dict[str, int]:
+    def _planned(self, n_rows: int, is_image: bool) -> dict[str, int]:
         """How often is done what comes before the iterations, by stage."""
         return {}
 

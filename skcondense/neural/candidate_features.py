@@ -125,12 +125,17 @@ class RealFeatures:
         return self.joint(self.problem.x)
 
     @cached_property
+    def positions(self) -> dict[int, NDArray[np.intp]]:
+        """Those of the rows of each stratum."""
+        return {stratum: rows.numpy() for stratum, rows in self.problem.members.items()}
+
+    @cached_property
     def means(self) -> dict[int, Floats]:
         """Mean of each stratum."""
         weight = self.problem.weight.numpy()
         return {
             stratum: np.average(self.real[rows], axis=0, weights=weight[rows])
-            for stratum, rows in self.problem.members.items()
+            for stratum, rows in self.positions.items()
         }
 
     def moments(self, number: int) -> dict[int, tuple[Any, Any]]:

@@ -3,7 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,8 @@ Matrix = NDArray[Any]
 FEWEST_FOR_DIFFUSION = 100
 # Held-out share of the images that stop training, and least number of them.
 HELD_OUT, LEAST_HELD_OUT = 0.1, 20
+# Steps from which a cost is estimated.
+N_TRIED = 8
 # Images from which the denoiser is wider, if its width is left to us.
 MANY = 500
 
@@ -71,6 +73,14 @@ class CandidateSource(ABC):
         progress: Progress | None = None,
     ) -> FittedSource:
         """Learn from real rows."""
+
+    def n_rounds(self, n_rows: int, *, is_image: bool) -> int:
+        """How often progress is told for as many rows."""
+        return 1
+
+    def shortened(self) -> "CandidateSource":
+        """The same with the fewest rounds from which its cost can be told."""
+        return self
 
 
 @dataclass(frozen=True)
@@ -111,6 +121,8 @@ class GaussianSource(CandidateSource):
             rows = table.take(np.flatnonzero(table.strata == stratum)).one_row_per_patient(rng)
             rows = rows if len(rows) >= GROUP_SIZE else table.one_row_per_patient(rng)
             models[int(stratum)] = self._model(rows, rng)
+        if progress is not None:
+            progress(1, 1, math.nan)
         return _Gaussians(models)
 
     def _model(self, rows: PrivateTable, rng: np.random.Generator) -> PCA:
@@ -216,6 +228,14 @@ class DiffusionSource(CandidateSource):
         training = DenoisingTraining(plan, learned, kept, compute, generator, checkpoint, progress)
         return _Diffusion(self, training.run(), space, training)
 
+    def n_rounds(self, n_rows: int, *, is_image: bool) -> int:
+        """See `CandidateSource`."""
+        return self.plan(n_rows).n_steps
+
+    def shortened(self) -> CandidateSource:
+        """See `CandidateSource`."""
+        return replace(self, n_steps=N_TRIED)
+
     def plan(self, n_images: int) -> DenoisingPlan:
         """Numbers for as many images."""
         width = (16 if n_images < MANY else 32) if self.width == "auto" else int(self.width)
@@ -292,10 +312,19 @@ class SourceByInput(CandidateSource):
         progress: Progress | None = None,
     ) -> FittedSource:
         """See `CandidateSource`."""
-        is_image = table.encoder.schema.columns[0].is_image
-        is_many = len(table) >= FEWEST_FOR_DIFFUSION
-        source = self.image if is_image and is_many else self.other
+        source = self._chosen(len(table), table.encoder.schema.columns[0].is_image)
         return source.fitted(table, compute, rng, checkpoint, progress)
+
+    def n_rounds(self, n_rows: int, *, is_image: bool) -> int:
+        """See `CandidateSource`."""
+        return self._chosen(n_rows, is_image).n_rounds(n_rows, is_image=is_image)
+
+    def shortened(self) -> CandidateSource:
+        """See `CandidateSource`."""
+        return SourceByInput(self.image.shortened(), self.other.shortened())
+
+    def _chosen(self, n_rows: int, is_image: bool) -> CandidateSource:
+        return self.image if is_image and n_rows >= FEWEST_FOR_DIFFUSION else self.other
 
 
 SOURCES: dict[str, Callable[[], CandidateSource]] = {

@@ -41,8 +41,8 @@ MOST_SIGNAL = 5.0
 # Held-out images in an exam, whose levels and noise never change; where there are fewer, they come
 # again with others.
 N_EXAM = 128
-# Held-out scores per training, and seconds between checkpoints.
-N_SCORES, CHECKPOINT_EVERY = 40, 60.0
+# Held-out scores per training, steps between them at least, and seconds between checkpoints.
+N_SCORES, LEAST_STEPS, CHECKPOINT_EVERY = 40, 20, 60.0
 LARGEST_GRADIENT = 1.0
 # While it learns, images are moved by up to this share of their sides (2 of 28 pixels), and made
 # brighter or darker by so much.
@@ -150,7 +150,7 @@ class DenoisingTraining:
     checkpoint : Checkpoint or None
         Where the state is kept.
     progress : callable or None
-        Told of the step, the number of steps and the loss after each score; True ends training.
+        Told of the step, the number of steps and the last mean loss; True ends training.
     losses, scores : list of float
         Mean training loss between scores, and held-out losses.
     """
@@ -184,29 +184,33 @@ class DenoisingTraining:
     def run(self) -> "TrainedDenoiser":
         """Train to the end, or on from where the checkpoint says."""
         self._resume()
-        saved, every = time.monotonic(), max(1, self.plan.n_steps // N_SCORES)
+        saved, every = time.monotonic(), max(LEAST_STEPS, self.plan.n_steps // N_SCORES)
         pending: list[Any] = []
         while self._step < self.plan.n_steps and not self._is_patience_over(every):
             pending.append(self._take_step())
             self._step += 1
-            if self._step % every and self._step < self.plan.n_steps:
-                continue
-            self.losses.append(float(torch.stack(pending).mean()))
-            pending = []
-            self._score()
-            if self.checkpoint and time.monotonic() - saved > CHECKPOINT_EVERY:
-                self._save(self.checkpoint)
-                saved = time.monotonic()
-            if self.progress and self.progress(self._step, self.plan.n_steps, self.losses[-1]):
+            if self._step % every == 0 or self._step == self.plan.n_steps:
+                self.losses.append(float(torch.stack(pending).mean()))
+                pending = []
+                self._score()
+                if self.checkpoint and time.monotonic() - saved > CHECKPOINT_EVERY:
+                    self._save(self.checkpoint)
+                    saved = time.monotonic()
+            if self.progress and self.progress(self._step, self.plan.n_steps, self._last_loss()):
                 break
-        if self.checkpoint:
+        if not self.scores:
+            self._score()
+        if self.checkpoint and not pending:
             self._save(self.checkpoint)
-        if self.scores and not math.isfinite(min(self.scores)):
+        if not math.isfinite(min(self.scores)):
             raise ValueError(
                 "The denoiser's loss is no finite number. Lower its learning_rate, got "
                 f"{self.plan.learning_rate}."
             )
         return TrainedDenoiser(self._network, self._best, self.learned, self.compute)
+
+    def _last_loss(self) -> float:
+        return self.losses[-1] if self.losses else math.nan
 
     def _take_step(self) -> Any:
         plan, generator = self.plan, self.generator

@@ -1,5 +1,6 @@
 """`DiffusionMatchingCondenser`: candidates of a generator, matched to the real rows and chosen."""
 
+import warnings
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from skcondense._sklearn import StrOptions, at_least, between
 from skcondense.base import Prototypes
 from skcondense.callbacks import FitProgress
 from skcondense.condensers.allocation import allocate
-from skcondense.exceptions import TargetError
+from skcondense.exceptions import PrivacyLeakWarning, TargetError
 from skcondense.neural.base import NeuralCondenser, outcomes_of
 from skcondense.neural.candidate_features import (
     RealFeatures,
@@ -97,8 +98,8 @@ class DiffusionMatchingCondenser(NeuralCondenser):
         Least distance between two prototypes, in units of the median distance between real rows of
         their stratum. It is relaxed by fifths where too few candidates keep it.
     copy_ratio : float, default=1/3
-        A candidate is a copy if the closest real row is nearer than this share of the median
-        distance to its fifty nearest, in pixels (codes) or in features.
+        A candidate is a copy if the nearest real row is at less than this share of the distance of
+        the second nearest, in pixels (codes) or in features. Duplicates of a row count with it.
     network, augmentation, labels, teacher, normalisation
         As in `NeuralCondenser`; the augmentation is for those who train on the result.
     max_iter : int, default=100
@@ -294,7 +295,8 @@ class DiffusionMatchingCondenser(NeuralCondenser):
             space,
             compute.tensor(candidates.x).requires_grad_(),
             candidates.strata,
-            outcomes_of(table, _counted(candidates.strata)),
+            # Outcomes are given to those that are chosen.
+            np.repeat(table.y[:1], len(candidates.x)),
         )
         state = self._checkpoint(synthetic, table, matcher)
         loop = self._loop(synthetic, matcher, generator, state)
@@ -340,11 +342,21 @@ class DiffusionMatchingCondenser(NeuralCondenser):
                 f'classification and regression only. Got task {task.name!r}. Use "random".'
             )
 
+    def _source(self) -> CandidateSource:
+        named = isinstance(self.generator, str)
+        source: CandidateSource = SOURCES[self.generator]() if named else self.generator
+        return source
+
+    def _cheaper(self) -> dict[str, Any]:
+        return {"generator": self._source().shortened()}
+
+    def _planned(self, n_rows: int, is_image: bool) -> dict[str, int]:
+        return {"generator": self._source().n_rounds(n_rows, is_image=is_image)}
+
     def _fitted_source(
         self, table: PrivateTable, compute: Compute, rng: np.random.Generator
     ) -> FittedSource:
-        named = isinstance(self.generator, str)
-        source = SOURCES[self.generator]() if named else self.generator
+        source = self._source()
         checkpoint = None
         if self.checkpoint is not None:
             checkpoint = Checkpoint(
@@ -392,11 +404,14 @@ class DiffusionMatchingCondenser(NeuralCondenser):
                 missing = int(copies.sum())
                 if not missing:
                     break
+            drawn = sum(len(part) for of, part in parts if of == stratum)
+            if drawn < count:
+                self._allow_copies(features.problem.space, count - drawn)
+                parts.append((stratum, x[torch.from_numpy(copies)][: count - drawn]))
         strata = np.repeat([s for s, _ in parts], [len(x) for _, x in parts]).astype(np.intp)
         found = _Candidates(
             torch.cat([x for _, x in parts]).cpu().numpy(), strata, n_seen, n_copies
         )
-        self._check_enough(found.strata, counts, n_copies)
         if checkpoint is not None:
             checkpoint.save(
                 {"x": found.x, "strata": found.strata}, {"n_seen": n_seen, "n_copies": n_copies}
@@ -412,15 +427,21 @@ class DiffusionMatchingCondenser(NeuralCondenser):
         in_codes = are_copies(codes, table.Z, self.copy_ratio)
         return in_codes | are_copies(features.joint(x), features.real, self.copy_ratio)
 
-    def _check_enough(
-        self, strata: NDArray[np.intp], counts: dict[int, int], n_copies: int
-    ) -> None:
-        if all((strata == stratum).sum() >= count for stratum, count in counts.items()):
-            return
-        raise ValueError(
-            f"Too few candidates are left: {n_copies} copied real rows. The generator has learned "
-            'rows by heart. Use generator="gaussian", train it for fewer steps, or ask for fewer '
-            "prototypes."
+    def _allow_copies(self, space: InputSpace, n_copies: int) -> None:
+        """Copies of images are refused; rows of few columns coincide by chance, which is told."""
+        if space.is_image:
+            raise ValueError(
+                f"All candidates but too few copied real images: {n_copies} prototypes are "
+                "missing in a stratum. The generator has learned images by heart. Use "
+                'generator="gaussian", train it for fewer steps, or ask for fewer prototypes.'
+            )
+        warnings.warn(
+            f"{n_copies} prototypes of a stratum are as close to a real row as a copy would be, "
+            "since hardly any candidate was not. Rows of few columns, or few rows, are so by "
+            "chance; see real_row_matches_. Ask for fewer prototypes, or lower copy_ratio to say "
+            "that this is no concern.",
+            PrivacyLeakWarning,
+            stacklevel=2,
         )
 
     def _chosen(
@@ -437,15 +458,17 @@ class DiffusionMatchingCondenser(NeuralCondenser):
         nearest = nearest_mean(found, features.means)
         selection = Selection(self.selection, self.min_distance)
         rows, tau = [], {}
-        self._check_enough(synthetic.strata[~copies], counts, int(copies.sum()))
         for stratum, count in counts.items():
             drawn_for = (synthetic.strata == stratum) & ~copies
+            if drawn_for.sum() < count:
+                self._allow_copies(synthetic.space, count - int(drawn_for.sum()))
+                drawn_for = synthetic.strata == stratum
             fitting = (nearest == stratum) & ~copies
             if self.assign == "reject":
                 fitting &= drawn_for
             # Of a stratum that hardly differs from another, too few may be closest to its mean.
             pool = np.flatnonzero(fitting if fitting.sum() >= count else fitting | drawn_for)
-            real = features.real[features.problem.members[stratum].numpy()]
+            real = features.real[features.positions[stratum]]
             choice = selection.choose(found[pool], real, features.means[stratum], count)
             rows.append(pool[choice.rows])
             tau[stratum] = choice.distance
@@ -458,8 +481,3 @@ class DiffusionMatchingCondenser(NeuralCondenser):
             "n_copies": int(copies.sum()),
             "dropped_assigned_": float(strangers.sum() / max((~copies).sum(), 1)),
         }
-
-
-def _counted(strata: NDArray[np.intp]) -> dict[int, int]:
-    found, counts = np.unique(strata, return_counts=True)
-    return dict(zip(found.tolist(), counts.tolist(), strict=True))

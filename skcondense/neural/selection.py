@@ -2,9 +2,9 @@
 
 References
 ----------
-Carlini, Hayes, Nasr, Jagielski, Sehwag, Tramèr, Balle, Ippolito and Wallace (2023), Extracting
-training data from diffusion models, USENIX Security, arXiv:2301.13188, section 4: the distance to
-the closest training image in units of that to its fifty nearest.
+Yoon, Choi, Kwon and Ryu (2023), Diffusion probabilistic models generalize when they fail to
+memorize, ICML workshop on structured probabilistic inference: a copy is at less than a third of
+the distance of the second nearest training image.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,8 +20,10 @@ __all__ = ["Choice", "Selection", "are_copies", "nearest_mean"]
 
 Floats = NDArray[np.floating[Any]]
 
-# Neighbours whose median distance is the unit of the closest one's.
+# Neighbours among which the second nearest is sought.
 N_NEIGHBOURS = 50
+# Rows that are alike up to a candidate's distance, from which none of them is copied.
+N_SHARING = 5
 # Rows among which the distance between real rows is found.
 N_COMPARED = 500
 # A distance that nobody keeps is relaxed by this factor, and given up after so many times.
@@ -29,11 +31,11 @@ RELAXATION, MOST_RELAXATIONS = 0.8, 40
 
 
 def are_copies(candidates: Floats, real: Floats, ratio: float) -> NDArray[np.bool_]:
-    """Which candidates lie much closer to one real row than to those around it.
+    """Which candidates lie much closer to one real row than to any other.
 
-    The unit is the median distance to the fifty nearest real rows. Up to half of these may be
-    duplicates of the closest one, which would hide a copy from the ratio of the two nearest; where
-    more are, as in tables of few columns, the row is nobody's own.
+    Duplicates would hide a copy, so the second nearest row is sought beyond those that are as close
+    to the nearest one as the candidate is. Where there are five or more such, as in tables of few
+    columns, what they share is nobody's own.
 
     Parameters
     ----------
@@ -42,7 +44,8 @@ def are_copies(candidates: Floats, real: Floats, ratio: float) -> NDArray[np.boo
     real : ndarray of shape (n_rows, n_dimensions)
         Real rows.
     ratio : float
-        Below this share of the median a candidate is a copy.
+        A candidate is a copy if the nearest row is at less than this share of the distance of the
+        second nearest.
 
     Returns
     -------
@@ -50,10 +53,16 @@ def are_copies(candidates: Floats, real: Floats, ratio: float) -> NDArray[np.boo
     """
     n_neighbours = min(N_NEIGHBOURS, len(real))
     search = NearestNeighbors(n_neighbors=n_neighbours, algorithm="brute").fit(real)
-    distances, nearest = search.kneighbors(candidates)
-    # Found by inner products, distances of copies are rounding; so these are computed again.
-    closest = np.linalg.norm(candidates - real[nearest[:, 0]], axis=1)
-    return np.asarray(closest < ratio * np.median(distances, axis=1))
+    nearest = search.kneighbors(candidates, return_distance=False)
+    found = np.zeros(len(candidates), dtype=bool)
+    for number, neighbours in enumerate(real[rows] for rows in nearest):
+        # Found by inner products, distances of copies are rounding; so these are computed again.
+        away = np.linalg.norm(neighbours - candidates[number], axis=1)
+        closest = int(away.argmin())
+        twins = np.linalg.norm(neighbours - neighbours[closest], axis=1) <= away[closest]
+        second = away[~twins].min(initial=np.inf)
+        found[number] = twins.sum() < N_SHARING and away[closest] < ratio * second
+    return found
 
 
 def nearest_mean(features: Floats, means: Mapping[int, Floats]) -> NDArray[np.intp]:

@@ -411,9 +411,9 @@ class TrajectoryMatchingCondenser(PrivateNeuralCondenser):
         # Two: before the first one ends, the table is read as well.
         training = self._training()
         few = replace(training, n_experts=min(training.n_experts, 2))
-        return {"experts": few, "expert_folder": None}
+        return {**super()._cheaper(), "experts": few, "expert_folder": None}
 
-    def _planned(self) -> dict[str, int]:
+    def _planned(self, n_rows: int, is_image: bool) -> dict[str, int]:
         return {"experts": self._training().n_experts}
 
 
