@@ -294,7 +294,7 @@ def test_a_denoiser_learns_what_belongs_to_a_stratum():
     # Stratum 0 is dark and stratum 1 is bright.
     x = torch.where(torch.arange(200) % 2 == 0, -0.7, 0.7).view(-1, 1, 1, 1).expand(-1, 1, 8, 8)
     x = x + 0.05 * torch.randn(200, 1, 8, 8, generator=generator())
-    run = training(x, 200)
+    run = training(x, 120)
     model = run.run()
     assert run.scores[-1] < run.scores[0] / 2
     dark, bright = (
@@ -308,7 +308,7 @@ def test_a_denoiser_learns_what_belongs_to_a_stratum():
 
 
 def test_training_stops_when_held_out_images_gain_nothing(monkeypatch):
-    run = training(torch.zeros(20, 1, 8, 8), 800)
+    run = training(torch.zeros(20, 1, 8, 8), 800, width=8, batch_size=4)
     scores = iter([1.0, 0.5, *[0.6] * 100])
     monkeypatch.setattr(DenoisingTraining, "_score", lambda self: self.scores.append(next(scores)))
     run.run()

@@ -27,6 +27,7 @@ from skcondense.privacy import (
     PrivacyLedger,
     PrivacyStatement,
     PrivateOracle,
+    RehearsalOracle,
     SelectQuery,
     Spend,
     SumQuery,
@@ -273,6 +274,21 @@ def test_a_fit_cannot_ask_for_more_than_its_budget():
     with pytest.raises(BudgetExceededError, match=r"share of 0\.4"):
         asked.ask(SumQuery("q", 0.4, 2, 1.0, vectors))
     assert len(asked.spends) == 1
+
+
+def test_a_rehearsal_raises_where_the_door_is_silent():
+    made_up = Rows(np.ones((1, 3)))
+    door = RehearsalOracle(made_up)
+    np.testing.assert_array_equal(door.ask(SumQuery("a", 0.5, 3, 1.0, vectors)).value, np.ones(3))
+    assert door.ask(SelectQuery("b", 0.2, 3, 1.0, vectors)).value == 0
+    assert door.share == pytest.approx(0.7)
+    with pytest.raises(BudgetExceededError, match="share of 0.4"):
+        door.ask(SumQuery("c", 0.4, 3, 1.0, vectors))
+    for function in (lambda rows: vectors(rows) * np.nan, lambda rows: vectors(rows)[:, :2]):
+        with pytest.raises(ValueError, match="3 finite numbers for every row"):
+            door.ask(SumQuery("d", 0.1, 3, 1.0, function))
+    with pytest.raises(ZeroDivisionError):
+        door.ask(SumQuery("e", 0.1, 3, 1.0, lambda rows: 1 / 0))
 
 
 def test_shares_add_up_to_the_budget():

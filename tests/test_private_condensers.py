@@ -264,7 +264,7 @@ def test_no_patient_moves_a_query_by_more_than_it_says(kind, task, changes):
 @pytest.mark.statistics
 @pytest.mark.parametrize("kind", [ClusterCondenser, HerdingCondenser, ZeroOrderCondenser])
 def test_caps_hold_against_a_shadow_attack(kind, monkeypatch):
-    """128 shadows with and without the most unusual patient; the best threshold of 3 statistics."""
+    """80 shadows with and without the most unusual patient; the best threshold of 3 statistics."""
     monkeypatch.setattr(private_teacher, "N_ROWS", 300)
     monkeypatch.setattr(private_teacher, "N_TREES", 2)
     monkeypatch.setattr(cluster, "N_CLUSTERED", 300)
@@ -282,14 +282,14 @@ def test_caps_hold_against_a_shadow_attack(kind, monkeypatch):
         positive = np.average(found.y, weights=found.sample_weight)
         return [found.sample_weight.sum(), (near * found.sample_weight).sum(), -positive]
 
-    without = np.array([statistics(X, y) for _ in range(64)])
-    having = np.array([statistics(with_target, y_with) for _ in range(64)])
-    truth = np.repeat([0, 1], 64)
+    without = np.array([statistics(X, y) for _ in range(40)])
+    having = np.array([statistics(with_target, y_with) for _ in range(40)])
+    truth = np.repeat([0, 1], 40)
     caps = attack_caps(mu_of(1.0, 1e-5))
     for k in range(3):
         auc = roc_auc_score(truth, np.concatenate([without[:, k], having[:, k]]))
-        # Standard error of an AUC of a half with 64 and 64: 0.051.
-        assert auc <= caps.auc + 3 * 0.051
+        # Standard error of an AUC of a half with 40 and 40: 0.065.
+        assert auc <= caps.auc + 3 * 0.065
 
 
 @pytest.mark.parametrize(("kind", "task", "changes"), MODES, ids=IDS)

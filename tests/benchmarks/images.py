@@ -1,8 +1,9 @@
 """Networks trained on condensed images, on full data and on random images, on real images.
 
-Run: python -m tests.benchmarks.images [--family matching | private | trajectory | high_order]
+Run: python -m tests.benchmarks.images
+     [--family matching | private | trajectory | high_order | diffusion]
      [--sets NAME ...] [--per-class 1 10 50] [--seeds 3] [--preset fast] [--output results.csv]
-     [--experts FOLDER]
+     [--experts FOLDER] [--architectures convnet resnet18 vgg11 alexnet]
 
 Seeds come last, so that what is there after a while covers all sets; with --output it goes on
 where it was cut off.
@@ -30,6 +31,7 @@ from skcondense.neural import (
     ATTCondenser,
     BezierTrajectoryCondenser,
     DATMCondenser,
+    DiffusionMatchingCondenser,
     DistributionMatchingCondenser,
     FlatDescent,
     FTDCondenser,
@@ -44,6 +46,7 @@ from skcondense.neural import (
     TrajectoryRecipe,
     evaluate_condensed,
 )
+from skcondense.neural.settings import NETWORKS
 from tests.benchmarks.data import folder
 
 SETS = {
@@ -74,6 +77,12 @@ FAMILIES = {
         "ATT": ATTCondenser,
         "HoP-TM": HoPTMCondenser,
         "BTM": BezierTrajectoryCondenser,
+    },
+    "diffusion": {
+        "DM": DistributionMatchingCondenser,
+        "GM": GradientMatchingCondenser,
+        "DDM": DiffusionMatchingCondenser,
+        "DDM, as drawn": DiffusionMatchingCondenser,
     },
     # What HoP-TM adds to flat experts.
     "high_order": {
@@ -112,8 +121,11 @@ def condensers(args: argparse.Namespace, augmentation: str, schema: TableSchema,
         "random": RandomCondenser(**common),
         "cluster": ClusterCondenser(**common, labels="hard"),
     }
-    for name, kind in {**FAMILIES["matching"], **FAMILIES["trajectory"]}.items():
+    plain = {**FAMILIES["matching"], **FAMILIES["trajectory"], **FAMILIES["diffusion"]}
+    for name, kind in plain.items():
         found[name] = kind.preset(args.preset, **common)
+    # What matching adds to the choice among candidates.
+    found["DDM, as drawn"].set_params(max_iter=0)
     for name, recipe in FAMILIES["high_order"].items():
         found[name] = HoPTMCondenser.preset(args.preset, **common, recipe=recipe)
     for name in found:
@@ -128,7 +140,10 @@ def run(name: str, per_class: int, seed: int, method: str, args: argparse.Namesp
     X, y, X_test, y_test = load(name, seed)
     augmentation, n_classes = SETS[name], len(np.unique(y))
     models = {
-        "convnet": NeuralClassifier(augmentation=augmentation, n_steps=args.steps),
+        **{
+            name: NeuralClassifier(name, augmentation=augmentation, n_steps=args.steps)
+            for name in args.architectures
+        },
         "logistic": make_pipeline(StandardScaler(), LogisticRegression(max_iter=300)),
     }
     kinds = condensers(args, augmentation, declared(X, y), max(per_class, 1) * n_classes)
@@ -170,6 +185,7 @@ def main() -> None:
     parser.add_argument("--networks", type=int, default=3)
     parser.add_argument("--steps", type=int, default=500, help="training steps of a network")
     parser.add_argument("--preset", default="fast")
+    parser.add_argument("--architectures", nargs="+", choices=list(NETWORKS), default=["convnet"])
     parser.add_argument("--methods", nargs="+", help="all of the family, unless given")
     parser.add_argument("--output", type=Path)
     parser.add_argument("--experts", type=Path, help="folder in which experts are kept")
