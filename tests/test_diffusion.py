@@ -12,6 +12,7 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits  # n
 from sklearn.linear_model import LogisticRegression  # noqa: E402
 from sklearn.utils.estimator_checks import parametrize_with_checks  # noqa: E402
 
+from skcondense.condensers.copies import are_copies  # noqa: E402
 from skcondense.exceptions import PrivacyLeakWarning, TargetError  # noqa: E402
 from skcondense.neural import (  # noqa: E402
     MLP,
@@ -34,7 +35,7 @@ from skcondense.neural.diffusion import (  # noqa: E402
     noised,
     signal,
 )
-from skcondense.neural.selection import Selection, are_copies, nearest_mean  # noqa: E402
+from skcondense.neural.selection import Selection, nearest_mean  # noqa: E402
 from skcondense.testing import check_condenser, expected_failed_checks  # noqa: E402
 
 TINY = DiffusionSource(width=8, n_steps=4, n_sampling_steps=3)

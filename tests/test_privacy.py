@@ -282,7 +282,7 @@ def test_a_rehearsal_raises_where_the_door_is_silent():
     np.testing.assert_array_equal(door.ask(SumQuery("a", 0.5, 3, 1.0, vectors)).value, np.ones(3))
     assert door.ask(SelectQuery("b", 0.2, 3, 1.0, vectors)).value == 0
     assert door.share == pytest.approx(0.7)
-    with pytest.raises(BudgetExceededError, match="share of 0.4"):
+    with pytest.raises(BudgetExceededError, match=r"share of 0\.4"):
         door.ask(SumQuery("c", 0.4, 3, 1.0, vectors))
     for function in (lambda rows: vectors(rows) * np.nan, lambda rows: vectors(rows)[:, :2]):
         with pytest.raises(ValueError, match="3 finite numbers for every row"):

@@ -1,5 +1,7 @@
 """Measures of a condensed set. This room measures and never writes."""
 
+from skcondense.audit.attack_scores import AttackScore, score_attack
+from skcondense.audit.closeness import ClosenessAudit, closeness_audit
 from skcondense.audit.feature_similarity import feature_similarity
 from skcondense.audit.image_similarity import (
     earth_movers_distance,
@@ -12,6 +14,7 @@ from skcondense.audit.kaplan_meier import (
     curve_distance,
     kaplan_meier_distance,
 )
+from skcondense.audit.membership import MembershipAudit, membership_audit
 from skcondense.audit.proportional_hazards import hazard_ratios, sign_agreement
 from skcondense.audit.survival_prediction import (
     calibration_by_risk,
@@ -22,8 +25,12 @@ from skcondense.audit.utility import default_estimators, train_and_test
 from skcondense.tasks import Rows
 
 __all__ = [
+    "AttackScore",
+    "ClosenessAudit",
+    "MembershipAudit",
     "Rows",
     "calibration_by_risk",
+    "closeness_audit",
     "compare_kaplan_meier",
     "curve_distance",
     "default_estimators",
@@ -31,8 +38,10 @@ __all__ = [
     "feature_similarity",
     "hazard_ratios",
     "kaplan_meier_distance",
+    "membership_audit",
     "normalised_cross_correlation",
     "peak_signal_to_noise_ratio",
+    "score_attack",
     "sign_agreement",
     "structural_similarity",
     "survival_metrics",

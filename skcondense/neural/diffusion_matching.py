@@ -14,6 +14,7 @@ from skcondense._sklearn import StrOptions, at_least, between
 from skcondense.base import Prototypes
 from skcondense.callbacks import FitProgress
 from skcondense.condensers.allocation import allocate
+from skcondense.condensers.copies import are_copies
 from skcondense.exceptions import PrivacyLeakWarning, TargetError
 from skcondense.neural.base import NeuralCondenser, outcomes_of
 from skcondense.neural.candidate_features import (
@@ -35,7 +36,7 @@ from skcondense.neural.inputs import InputSpace
 from skcondense.neural.problem import MatchingProblem, is_learnable
 from skcondense.neural.randomness import torch_generator
 from skcondense.neural.refinement import CandidateMatcher
-from skcondense.neural.selection import Selection, are_copies, nearest_mean
+from skcondense.neural.selection import Selection, nearest_mean
 from skcondense.neural.settings import ByInput, NetworkSettings
 from skcondense.neural.synthetic import SyntheticSet
 from skcondense.private_table import PrivateTable

@@ -1,11 +1,4 @@
-"""Which candidates are released: no copies, of the right stratum, and unlike each other.
-
-References
-----------
-Yoon, Choi, Kwon and Ryu (2023), Diffusion probabilistic models generalize when they fail to
-memorize, ICML workshop on structured probabilistic inference: a copy is at less than a third of
-the distance of the second nearest training image.
-"""
+"""Which candidates are chosen: of the right stratum, and unlike each other."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,55 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist, pdist
-from sklearn.neighbors import NearestNeighbors
 
-__all__ = ["Choice", "Selection", "are_copies", "nearest_mean"]
+__all__ = ["Choice", "Selection", "nearest_mean"]
 
 Floats = NDArray[np.floating[Any]]
 
-# Neighbours among which the second nearest is sought.
-N_NEIGHBOURS = 50
-# Rows that are alike up to a candidate's distance, from which none of them is copied.
-N_SHARING = 5
 # Rows among which the distance between real rows is found.
 N_COMPARED = 500
 # A distance that nobody keeps is relaxed by this factor, and given up after so many times.
 RELAXATION, MOST_RELAXATIONS = 0.8, 40
-
-
-def are_copies(candidates: Floats, real: Floats, ratio: float) -> NDArray[np.bool_]:
-    """Which candidates lie much closer to one real row than to any other.
-
-    Duplicates would hide a copy, so the second nearest row is sought beyond those that are as close
-    to the nearest one as the candidate is. Where there are five or more such, as in tables of few
-    columns, what they share is nobody's own.
-
-    Parameters
-    ----------
-    candidates : ndarray of shape (n_candidates, n_dimensions)
-        Candidates.
-    real : ndarray of shape (n_rows, n_dimensions)
-        Real rows.
-    ratio : float
-        A candidate is a copy if the nearest row is at less than this share of the distance of the
-        second nearest.
-
-    Returns
-    -------
-    ndarray of shape (n_candidates,)
-    """
-    n_neighbours = min(N_NEIGHBOURS, len(real))
-    search = NearestNeighbors(n_neighbors=n_neighbours, algorithm="brute").fit(real)
-    nearest = search.kneighbors(candidates, return_distance=False)
-    found = np.zeros(len(candidates), dtype=bool)
-    for number, neighbours in enumerate(real[rows] for rows in nearest):
-        # Found by inner products, distances of copies are rounding; so these are computed again.
-        away = np.linalg.norm(neighbours - candidates[number], axis=1)
-        closest = int(away.argmin())
-        twins = np.linalg.norm(neighbours - neighbours[closest], axis=1) <= away[closest]
-        second = away[~twins].min(initial=np.inf)
-        found[number] = twins.sum() < N_SHARING and away[closest] < ratio * second
-    return found
 
 
 def nearest_mean(features: Floats, means: Mapping[int, Floats]) -> NDArray[np.intp]:

@@ -1,0 +1,96 @@
+"""How well an attack tells members from others, with intervals that count patients once."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binomtest, norm, rankdata
+
+__all__ = ["AttackScore", "score_attack"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class AttackScore:
+    """One attack.
+
+    Attributes
+    ----------
+    auc, auc_low, auc_high : float
+        Area under the ROC curve and its 95 % interval; 0.5 is chance.
+    tpr : dict of {float: tuple of float}
+        By false positive rate: members that are found, and the 95 % interval of that share.
+    n_members, n_others : int
+        Records.
+    """
+
+    auc: float
+    auc_low: float
+    auc_high: float
+    tpr: dict[float, tuple[float, float, float]]
+    n_members: int
+    n_others: int
+
+
+def score_attack(
+    members: Floats,
+    others: Floats,
+    *,
+    member_groups: NDArray[Any] | None = None,
+    other_groups: NDArray[Any] | None = None,
+    rates: tuple[float, ...] = (0.01, 0.001),
+) -> AttackScore:
+    """Score an attack by what it says of members and of others.
+
+    Parameters
+    ----------
+    members, others : ndarray of shape (n,)
+        Greater for those that the attack takes for members.
+    member_groups, other_groups : ndarray of shape (n,), default=None
+        Patients: rows of one are no independent records.
+    rates : tuple of float
+        False positive rates at which found members are counted; the threshold is the strictest at
+        which no more than that share of the others passes.
+
+    Returns
+    -------
+    AttackScore
+
+    References
+    ----------
+    DeLong, DeLong and Clarke-Pearson (1988), Biometrics 44, doi:10.2307/2531595: the standard
+    error; Obuchowski (1997), Biometrics 53, doi:10.2307/2533958: the same for several records of
+    a patient; Clopper and Pearson (1934), doi:10.1093/biomet/26.4.404: intervals of shares.
+    """
+    m, n = len(members), len(others)
+    joint = rankdata(np.concatenate([members, others]))
+    # Share of the others below each member, and of the members above each other.
+    over = (joint[:m] - rankdata(members)) / n
+    under = 1 - (joint[m:] - rankdata(others)) / m
+    auc = float(over.mean())
+    error = np.sqrt(
+        _variance_of_mean(over - auc, member_groups) + _variance_of_mean(under - auc, other_groups)
+    )
+    reach = float(norm.ppf(0.975) * error)
+    found = {rate: _found_at(rate, members, others) for rate in rates}
+    return AttackScore(auc, max(auc - reach, 0.0), min(auc + reach, 1.0), found, m, n)
+
+
+def _variance_of_mean(values: Floats, groups: NDArray[Any] | None) -> float:
+    """Variance of the mean of values around zero, whose groups are independent."""
+    if groups is not None:
+        patient = np.unique(groups, return_inverse=True)[1]
+        values = np.bincount(patient, values).astype(np.float64)
+        return float((values**2).sum() / len(groups) ** 2 * len(values) / max(len(values) - 1, 1))
+    return float((values**2).sum() / len(values) / max(len(values) - 1, 1))
+
+
+def _found_at(rate: float, members: Floats, others: Floats) -> tuple[float, float, float]:
+    """Share of members above the threshold that at most `rate` of the others pass."""
+    allowed = int(rate * len(others))
+    threshold = np.sort(others)[::-1][allowed]
+    hits = int((members > threshold).sum())
+    interval = binomtest(hits, len(members)).proportion_ci(0.95)
+    return hits / len(members), float(interval.low), float(interval.high)
