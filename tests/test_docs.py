@@ -46,7 +46,7 @@ def test_readme(tmp_path, monkeypatch):
     assert (tmp_path / "ledger.jsonl").exists()
 
 
-@pytest.mark.parametrize("name", ["privacy", "tuning"])
+@pytest.mark.parametrize("name", ["audits", "privacy", "tuning"])
 def test_page(name, tmp_path, monkeypatch):
     text = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
     monkeypatch.chdir(tmp_path)

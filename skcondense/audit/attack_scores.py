@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest, norm, rankdata
+from scipy.stats import binomtest, fisher_exact, norm, rankdata
 
 __all__ = ["AttackScore", "score_attack"]
 
@@ -22,6 +22,9 @@ class AttackScore:
         Area under the ROC curve and its 95 % interval; 0.5 is chance.
     tpr : dict of {float: tuple of float}
         By false positive rate: members that are found, and the 95 % interval of that share.
+    p_value : float
+        Probability of so large an area, or of so many found members at one of the rates, if there
+        were nothing to find; corrected for looking at all of them.
     n_members, n_others : int
         Records.
     """
@@ -30,6 +33,7 @@ class AttackScore:
     auc_low: float
     auc_high: float
     tpr: dict[float, tuple[float, float, float]]
+    p_value: float
     n_members: int
     n_others: int
 
@@ -75,7 +79,31 @@ def score_attack(
     )
     reach = float(norm.ppf(0.975) * error)
     found = {rate: _found_at(rate, members, others) for rate in rates}
-    return AttackScore(auc, max(auc - reach, 0.0), min(auc + reach, 1.0), found, m, n)
+    # Patients are what is independent.
+    units = [
+        size if groups is None else len(np.unique(groups))
+        for size, groups in ((m, member_groups), (n, other_groups))
+    ]
+    chances = [
+        float(norm.sf((auc - 0.5) / error)) if error > 0 else float(auc <= 0.5),
+        *(_chance_of(share, int(rate * n) / n, units) for rate, (share, _, _) in found.items()),
+    ]
+    return AttackScore(
+        auc=auc,
+        auc_low=max(auc - reach, 0.0),
+        auc_high=min(auc + reach, 1.0),
+        tpr=found,
+        p_value=min(1.0, len(chances) * min(chances)),
+        n_members=m,
+        n_others=n,
+    )
+
+
+def _chance_of(share: float, allowed: float, units: list[int]) -> float:
+    """Fisher's exact test that members pass a threshold no more often than others do."""
+    passed = [round(share * units[0]), round(allowed * units[1])]
+    missed = [units[0] - passed[0], units[1] - passed[1]]
+    return float(fisher_exact([passed, missed], alternative="greater")[1])
 
 
 def _variance_of_mean(values: Floats, groups: NDArray[Any] | None) -> float:

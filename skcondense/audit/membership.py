@@ -27,6 +27,8 @@ Rows = tuple[Any, Any]
 N_DIRECTIONS = 8
 # Share of the rows that were not condensed which the attacker is given to compare with.
 REFERENCE = 0.5
+# What is called evidence.
+SIGNIFICANT = 0.05
 # Least probability that a loss is computed from.
 SMALLEST = 1e-6
 
@@ -52,6 +54,7 @@ class MembershipAudit:
         for (target, attack), score in self.scores.items():
             facts = {"target": target, "attack": attack, "auc": score.auc}
             facts |= {"auc_low": score.auc_low, "auc_high": score.auc_high}
+            facts["p_value"] = score.p_value
             for rate, (share, low, high) in score.tpr.items():
                 name = f"tpr_at_{rate:g}"
                 facts |= {name: share, f"{name}_low": low, f"{name}_high": high}
@@ -61,33 +64,46 @@ class MembershipAudit:
 
     @property
     def worst(self) -> tuple[str, AttackScore]:
-        """The attack on the condensed set with the highest lower bound."""
-        own = {attack: s for (target, attack), s in self.scores.items() if target == "condensed"}
-        attack = max(own, key=lambda name: own[name].auc_low)
+        """The attack on the condensed set that is least likely to be chance."""
+        own = self._of("condensed")
+        attack = min(own, key=lambda name: (own[name].p_value, -own[name].auc))
         return attack, own[attack]
+
+    @property
+    def p_value(self) -> float:
+        """Probability of the worst attack's success by chance, corrected for their number."""
+        return min(1.0, len(self._of("condensed")) * self.worst[1].p_value)
+
+    def _of(self, target: str) -> dict[str, AttackScore]:
+        return {attack: score for (of, attack), score in self.scores.items() if of == target}
 
     def __str__(self) -> str:
         attack, worst = self.worst
-        controls = {
-            target: max(s.auc for (of, _), s in self.scores.items() if of == target)
-            for target in ("published rows", "unrelated rows")
-        }
+        published = max(score.auc for score in self._of("published rows").values())
+        unrelated = max(score.auc for score in self._of("unrelated rows").values())
         half_width = (worst.auc_high - worst.auc_low) / 2
+        found = ", ".join(
+            f"{share:.1%} of the members at {rate:.1%} false alarms"
+            for rate, (share, _, _) in worst.tpr.items()
+        )
         lines = [
-            f"{worst.n_members} members and {worst.n_others} others were told apart with an area "
-            f"under the ROC curve of {worst.auc:.3f} at most ({worst.auc_low:.3f} to "
-            f"{worst.auc_high:.3f}; attack {attack!r}). 0.5 is chance, 1 is certainty; lower is "
-            "better.",
-            f"The same attacks reached {controls['published rows']:.3f} where members themselves "
-            f"were released, and {controls['unrelated rows']:.3f} where there was nothing to find.",
+            f"{worst.n_members} members and {worst.n_others} others; strongest attack: {attack}.",
+            f"Area under the ROC curve {worst.auc:.3f} ({worst.auc_low:.3f} to "
+            f"{worst.auc_high:.3f}; 0.5 is chance, 1 is certainty, lower is better).",
+            f"It found {found}.",
+            f"The same attacks reached an area of {published:.3f} where members themselves were "
+            f"released, and {unrelated:.3f} where there was nothing to find.",
         ]
-        if worst.auc_low > 0.5:
-            lines.append("There is evidence that membership can be inferred from the set.")
+        if self.p_value < SIGNIFICANT:
+            lines.append(
+                f"There is evidence that members can be found (p = {self.p_value:.2g}): some of "
+                "them, even where the area is close to 0.5."
+            )
         else:
             lines.append(
-                f"There is no evidence of it at this power: an area up to {0.5 + half_width:.3f} "
-                "could have been missed. Stronger attacks exist; only a privacy statement bounds "
-                "them."
+                f"There is no evidence that members can be found (p = {self.p_value:.2g}). At this "
+                f"power an area up to {0.5 + half_width:.3f} could have been missed. Stronger "
+                "attacks exist; only a privacy statement bounds them."
             )
         return "\n".join(lines)
 
