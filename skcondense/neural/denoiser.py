@@ -130,12 +130,17 @@ class _Block(nn.Module):
 
 
 def make_denoiser(
-    input_shape: Shape, n_strata: int, width: int, generator: torch.Generator, device: Any
+    input_shape: Shape,
+    n_strata: int,
+    width: int,
+    generator: torch.Generator,
+    device: Any = "cpu",
+    dtype: Any = torch.float32,
 ) -> Denoiser:
     """Build a denoiser and initialise it from a generator; at first it finds no noise."""
     with torch.device("meta"):
         network = Denoiser(input_shape, n_strata, width)
-    network = network.to_empty(device=device)
+    network = network.to_empty(device=device).to(dtype)
     initialise(network, generator)
     with torch.no_grad():
         for module in network.modules():

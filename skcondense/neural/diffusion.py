@@ -169,7 +169,12 @@ class DenoisingTraining:
         shape: Shape = tuple(self.learned.x.shape[1:])
         n_strata = self.learned.strata.shape[1]
         network = make_denoiser(
-            shape, n_strata, self.plan.width, self.generator, self.compute.torch_device
+            shape,
+            n_strata,
+            self.plan.width,
+            self.generator,
+            self.compute.torch_device,
+            self.compute.storage,
         )
         self._network = FlatNetwork(network)
         self._weights = self._network.weights().requires_grad_()
