@@ -291,8 +291,8 @@ def test_few_events_heavy_censoring_and_ties(share, ties):
     time = rng.exponential(10 * np.exp(-X[:, 0])) + 0.1
     y = outcomes(*zip(rng.random(600) < share, np.ceil(time) if ties else time, strict=True))
     for condenser in (
-        ClusterCondenser(10, random_state=0),
-        ClusterCondenser(10, labels="teacher", random_state=0),
+        ClusterCondenser(10, labels="mean", random_state=0),
+        ClusterCondenser(10, teacher=LogisticRegression(), random_state=0),
         RandomCondenser(10, random_state=0),
         HerdingCondenser(10, random_state=0),
     ):
@@ -315,8 +315,8 @@ def test_rare_levels_keep_a_prototype():
     time = rng.exponential(np.where(X["grade"] == "anaplastic", 1.0, 9.0)) + 0.01
     y = outcomes(*zip(np.ones(1500, bool), time, strict=True))
     for condenser in (
-        ClusterCondenser(15, random_state=0),
-        ClusterCondenser(15, labels="teacher", random_state=0),
+        ClusterCondenser(15, labels="mean", random_state=0),
+        ClusterCondenser(15, teacher=LogisticRegression(), random_state=0),
         short_search(schema_of(X, None), max_iter=2),
     ):
         found = condenser.condense(X, y)
@@ -413,7 +413,9 @@ def test_times_of_any_dtype_keep_their_bands(dtype, container):
             {"event": event, "time": time}
         )
     X = rng.normal(size=(2000, 3))
-    condenser = ClusterCondenser(10, schema=schema_of(X, grid), random_state=0).fit(X, y)
+    condenser = ClusterCondenser(
+        10, schema=schema_of(X, grid), teacher=LogisticRegression(), random_state=0
+    ).fit(X, y)
     found = condenser.y_condensed_
     if container == "structured":
         assert found.dtype == y.dtype
