@@ -179,7 +179,7 @@ class DiffusionMatchingCondenser(NeuralCondenser):
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "fast": {
-            "generator": SourceByInput(DiffusionSource(width=16, n_steps=800)),
+            "generator": SourceByInput(DiffusionSource(width=16, n_steps=800, learning_rate=2e-3)),
             "n_candidates": 3,
             "max_iter": 40,
             "n_networks": 3,
