@@ -57,7 +57,7 @@ def test_rows_of_a_patient_are_no_independent_records():
         )
         by_row = score_attack(members, others)
         by_patient = score_attack(members, others, member_groups=patient, other_groups=patient)
-        assert by_row.auc == by_patient.auc
+        assert (by_patient.n_members, by_patient.n_others) == (30, 30)
         hits["rows"] += by_row.auc_low <= 0.5 <= by_row.auc_high
         hits["patients"] += by_patient.auc_low <= 0.5 <= by_patient.auc_high
     assert hits["patients"] >= 103
@@ -103,6 +103,9 @@ def test_tables_with_categories_and_images():
     assert closeness_audit(condensed, turned[:300], turned[300:], random_state=0) == found
     with pytest.raises(SchemaError):
         closeness_audit(condensed, X[:300], X[["site"]])
+    with pytest.raises(SchemaError, match="site") as error:
+        closeness_audit(condensed, X[:300], X[300:].assign(site="secret"))
+    assert "secret" not in str(error.value)
     images, digit = load_digits(n_class=2, return_X_y=True)
     images = images.reshape(-1, 8, 8)
     condensed = RandomCondenser(8, random_state=0).condense(images[:200], digit[:200])
@@ -163,13 +166,18 @@ def test_a_few_members_are_found_where_the_area_is_close_to_chance():
 def test_nothing_is_found_by_chance_more_often_than_promised():
     rng = np.random.default_rng(0)
     groups = np.arange(200) // 2
-    wrong = {None: 0, "patients": 0}
+    wrong = {None: 0, "patients": 0, "skewed": 0}
     for _ in range(150):
         members, others = rng.normal(size=(2, 200))
         wrong[None] += score_attack(members, others).p_value < 0.05
         twice, again = rng.normal(size=(2, 100))[:, groups]
         by_patient = score_attack(twice, again, member_groups=groups, other_groups=groups)
         wrong["patients"] += by_patient.p_value < 0.05
+        # One patient has most of the rows.
+        skewed = np.concatenate([np.arange(40), np.full(160, 40)])
+        long, also = (rng.normal(size=41)[skewed] for _ in range(2))
+        found = score_attack(long, also, member_groups=skewed, other_groups=skewed)
+        wrong["skewed"] += found.p_value < 0.05
     # 5 % of 150 are 7.5, with a standard deviation of 2.7.
     assert max(wrong.values()) <= 18
 
@@ -195,10 +203,15 @@ def test_regression_survival_images_and_patients():
     groups = np.arange(200) // 2
     found = membership_audit(
         condensed, (X[:200], y[:200]), (X[200:400], y[200:400]),
-        member_groups=groups, other_groups=groups, random_state=0,
+        member_groups=groups, other_groups=1000 + groups, random_state=0,
     )  # fmt: skip
     assert ("condensed", "loss") in found.scores
-    assert found.worst[1].n_others == 100
+    assert found.worst[1].n_others == 50
+    with pytest.raises(ValueError, match="100 patients are among the members and among"):
+        membership_audit(
+            condensed, (X[:200], y[:200]), (X[:200], y[:200]),
+            member_groups=groups, other_groups=groups,
+        )  # fmt: skip
     survival = replace(condensed, task="survival")
     rows_only = membership_audit(survival, (X[:200], y[:200]), (X[200:400], y[200:400]))
     assert ("condensed", "loss") not in rows_only.scores
@@ -220,3 +233,19 @@ def test_too_few_rows_are_refused(halves):
     few = halves[1][0][:10], halves[1][1][:10]
     with pytest.raises(ValueError, match="20 others at least"):
         membership_audit(condensed, halves[0], few)
+    with pytest.raises(ValueError, match="Got 600 and 2"):
+        membership_audit(condensed, *halves, other_groups=np.arange(600) % 2)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        membership_audit(condensed, (halves[0][0], halves[0][1][:5]), halves[1])
+
+
+def test_copies_of_a_patient_with_many_equal_rows_are_found():
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(60), 6)
+    X, y = rng.normal(size=(60, 4))[groups], np.arange(360) // 6 % 2
+    released = RandomCondenser(10, random_state=0).condense(X + 1e-6 * rng.normal(size=X.shape), y)
+    others = rng.normal(size=(100, 4))
+    found = closeness_audit(released, X, others, train_groups=groups)
+    assert found.n_copies == 10
+    # As far as anybody knows without groups, six patients share each row.
+    assert closeness_audit(released, X, others).n_copies == 0

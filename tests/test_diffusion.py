@@ -36,6 +36,9 @@ from skcondense.neural.diffusion import (  # noqa: E402
     signal,
 )
 from skcondense.neural.selection import Selection, nearest_mean  # noqa: E402
+from skcondense.private_table import PrivateTable  # noqa: E402
+from skcondense.table import Container, TableEncoder, infer_schema  # noqa: E402
+from skcondense.tasks import ClassificationTask  # noqa: E402
 from skcondense.testing import check_condenser, expected_failed_checks  # noqa: E402
 
 TINY = DiffusionSource(width=8, n_steps=4, n_sampling_steps=3)
@@ -109,11 +112,26 @@ def test_regression_and_survival_are_condensed_by_strata():
         clone(TABLE).set_params(extractor="trained").fit(X, outcome)
 
 
+def test_normal_distributions_are_as_wide_as_the_rows():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(40, 300)) @ np.diag(np.linspace(0.2, 1, 300))
+    container = Container.of(X)
+    encoder = TableEncoder(infer_schema(container, container.read(X)))
+    task = ClassificationTask(np.array([0]))
+    table = PrivateTable(X, np.zeros(40, int), np.ones(40), None, task, container, encoder)
+    drawn = GaussianSource().fitted(table, Compute("cpu"), rng).draw(0, 500, rng)
+    assert drawn.var(axis=0).sum() == pytest.approx(table.Z.var(axis=0, ddof=1).sum(), rel=0.05)
+    one = replace(table, groups=np.zeros(40))
+    with pytest.raises(ValueError, match="3 patients at least"):
+        GaussianSource().fitted(one, Compute("cpu"), rng)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("extractor", ["trained", torch.nn.Linear(30, 5)])
-def test_other_features(extractor):
+def test_other_features(extractor, dtype):
     X, y = load_breast_cancer(return_X_y=True)
     before = None if isinstance(extractor, str) else extractor.weight.detach().clone()
-    found = clone(TABLE).set_params(extractor=extractor).fit(X, y)
+    found = clone(TABLE).set_params(extractor=extractor, dtype=dtype).fit(X, y)
     assert found.X_condensed_.shape == (8, 30)
     if before is not None:
         assert torch.equal(extractor.weight, before)
@@ -377,6 +395,38 @@ def test_a_run_that_was_cut_off_ends_where_it_would_have(stage, digits, tmp_path
     assert "generator" not in stages
     with pytest.raises(ValueError, match="data"):
         watched.fit(digits[0][:150], digits[1][:150])
+
+
+def test_a_stopped_generator_is_not_found_again(digits, tmp_path):
+    whole = DiffusionMatchingCondenser(
+        6, generator=replace(TINY, n_steps=30), **SMALL, random_state=0
+    )
+    expected = clone(whole).fit(*digits)
+    kept = {"checkpoint": tmp_path / "run"}
+    clone(whole).set_params(**kept, callback=lambda p: p.stage == "generator").fit(*digits)
+    again = clone(whole).set_params(**kept).fit(*digits)
+    assert again.X_condensed_.tobytes() == expected.X_condensed_.tobytes()
+
+
+def test_checkpoints_know_networks_and_patients(tmp_path):
+    X, y = load_breast_cancer(return_X_y=True)
+    condenser = clone(TABLE).set_params(
+        checkpoint=tmp_path / "run", extractor=torch.nn.Linear(30, 5)
+    )
+    condenser.fit(X, y)
+    with pytest.raises(ValueError, match="origin"):
+        clone(condenser).set_params(extractor=torch.nn.Linear(30, 5)).fit(X, y)
+    with pytest.raises(ValueError, match="data"):
+        clone(condenser).fit(X, y, groups=np.arange(len(y)) // 2)
+
+
+def test_held_out_images_of_a_sorted_table_are_of_all_strata():
+    x = torch.zeros(300, 1, 8, 8)
+    strata = torch.nn.functional.one_hot((torch.arange(300) >= 150).long(), 2).float()
+    data = DenoisingData(x, strata, torch.ones(300))
+    plan = DenoisingPlan(8, 1, 4, 1e-3)
+    run = DenoisingTraining(plan, data, data, Compute("cpu"), generator())
+    assert run._exam[1].sum(dim=0).min() > 40
 
 
 def test_estimate_cost_counts_the_steps_of_the_generator(digits):

@@ -26,7 +26,7 @@ class AttackScore:
         Probability of so large an area, or of so many found members at one of the rates, if there
         were nothing to find; corrected for looking at all of them.
     n_members, n_others : int
-        Records.
+        Records; patients, where rows were grouped.
     """
 
     auc: float
@@ -53,7 +53,7 @@ def score_attack(
     members, others : ndarray of shape (n,)
         Greater for those that the attack takes for members.
     member_groups, other_groups : ndarray of shape (n,), default=None
-        Patients: rows of one are no independent records.
+        Patients: rows of one are no independent records, so their scores are averaged.
     rates : tuple of float
         False positive rates at which found members are counted; the threshold is the strictest at
         which no more than that share of the others passes.
@@ -65,28 +65,21 @@ def score_attack(
     References
     ----------
     DeLong, DeLong and Clarke-Pearson (1988), Biometrics 44, doi:10.2307/2531595: the standard
-    error; Obuchowski (1997), Biometrics 53, doi:10.2307/2533958: the same for several records of
-    a patient; Clopper and Pearson (1934), doi:10.1093/biomet/26.4.404: intervals of shares.
+    error; Clopper and Pearson (1934), doi:10.1093/biomet/26.4.404: intervals of shares.
     """
+    members, others = _by_patient(members, member_groups), _by_patient(others, other_groups)
     m, n = len(members), len(others)
     joint = rankdata(np.concatenate([members, others]))
     # Share of the others below each member, and of the members above each other.
     over = (joint[:m] - rankdata(members)) / n
     under = 1 - (joint[m:] - rankdata(others)) / m
     auc = float(over.mean())
-    error = np.sqrt(
-        _variance_of_mean(over - auc, member_groups) + _variance_of_mean(under - auc, other_groups)
-    )
+    error = np.sqrt(_variance_of_mean(over) + _variance_of_mean(under))
     reach = float(norm.ppf(0.975) * error)
     found = {rate: _found_at(rate, members, others) for rate in rates}
-    # Patients are what is independent.
-    units = [
-        size if groups is None else len(np.unique(groups))
-        for size, groups in ((m, member_groups), (n, other_groups))
-    ]
     chances = [
         float(norm.sf((auc - 0.5) / error)) if error > 0 else float(auc <= 0.5),
-        *(_chance_of(share, int(rate * n) / n, units) for rate, (share, _, _) in found.items()),
+        *(_chance_of(round(share * m), m, int(rate * n), n) for rate, (share, *_) in found.items()),
     ]
     return AttackScore(
         auc=auc,
@@ -99,20 +92,22 @@ def score_attack(
     )
 
 
-def _chance_of(share: float, allowed: float, units: list[int]) -> float:
+def _by_patient(scores: Floats, groups: NDArray[Any] | None) -> Floats:
+    """Mean score of each patient: what is independent of each other."""
+    if groups is None:
+        return scores
+    patient = np.unique(groups, return_inverse=True)[1]
+    return np.asarray(np.bincount(patient, scores) / np.bincount(patient))
+
+
+def _chance_of(hits: int, m: int, allowed: int, n: int) -> float:
     """Fisher's exact test that members pass a threshold no more often than others do."""
-    passed = [round(share * units[0]), round(allowed * units[1])]
-    missed = [units[0] - passed[0], units[1] - passed[1]]
+    passed, missed = [hits, allowed], [m - hits, n - allowed]
     return float(fisher_exact([passed, missed], alternative="greater")[1])
 
 
-def _variance_of_mean(values: Floats, groups: NDArray[Any] | None) -> float:
-    """Variance of the mean of values around zero, whose groups are independent."""
-    if groups is not None:
-        patient = np.unique(groups, return_inverse=True)[1]
-        values = np.bincount(patient, values).astype(np.float64)
-        return float((values**2).sum() / len(groups) ** 2 * len(values) / max(len(values) - 1, 1))
-    return float((values**2).sum() / len(values) / max(len(values) - 1, 1))
+def _variance_of_mean(values: Floats) -> float:
+    return float(values.var(ddof=1) / len(values)) if len(values) > 1 else float("inf")
 
 
 def _found_at(rate: float, members: Floats, others: Floats) -> tuple[float, float, float]:

@@ -25,8 +25,8 @@ class ClosenessAudit:
 
     Attributes
     ----------
-    n_prototypes : int
-        Prototypes.
+    n_prototypes, n_train, n_holdout : int
+        Prototypes, and rows with which they were compared. Of more rows more are close by chance.
     n_exact, n_exact_holdout : int
         Prototypes that coincide with a training row, and with one that was held out.
     n_copies, n_copies_holdout : int
@@ -39,6 +39,8 @@ class ClosenessAudit:
     """
 
     n_prototypes: int
+    n_train: int
+    n_holdout: int
     n_exact: int
     n_exact_holdout: int
     n_copies: int
@@ -50,8 +52,9 @@ class ClosenessAudit:
     def __str__(self) -> str:
         is_nearer = self.nearer_low > 0.5
         return (
-            f"Of {self.n_prototypes} prototypes {self.n_exact} coincide with a training row and "
-            f"{self.n_exact_holdout} with a row that was held out; {self.n_copies} and "
+            f"Of {self.n_prototypes} prototypes {self.n_exact} coincide with one of {self.n_train} "
+            f"training rows and {self.n_exact_holdout} with one of {self.n_holdout} that were held "
+            f"out; {self.n_copies} and "
             f"{self.n_copies_holdout} lie so close to one row that they look like copies. "
             f"{self.nearer:.0%} are nearer to a training row ({self.nearer_low:.0%} to "
             f"{self.nearer_high:.0%}; 50 % is what a set shows that knows no single row): "
@@ -66,6 +69,8 @@ def closeness_audit(
     train: Any,
     holdout: Any,
     *,
+    train_groups: Any = None,
+    holdout_groups: Any = None,
     copy_ratio: float = 1 / 3,
     random_state: Any = None,
 ) -> ClosenessAudit:
@@ -77,6 +82,8 @@ def closeness_audit(
         The set.
     train, holdout : array-like or frame of shape (n_rows, n_features), or images
         Rows that were condensed, and rows of the same kind that were not.
+    train_groups, holdout_groups : array-like of shape (n_rows,), default=None
+        Patient of each row: rows of one do not hide copies of each other.
     copy_ratio : float, default=1/3
         A prototype is a copy if the nearest row is at less than this share of the distance of the
         second nearest.
@@ -102,7 +109,11 @@ def closeness_audit(
     Z, _ = codes.of_prototypes()
     parts = codes.of(train), codes.of(holdout)
     exact = [int(matching(Z, [part], [EXACT])[0].sum()) for part in parts]
-    copies = [int(are_copies(Z, part, copy_ratio).sum()) for part in parts]
+    groups = [None if of is None else np.asarray(of) for of in (train_groups, holdout_groups)]
+    copies = [
+        int(are_copies(Z, part, copy_ratio, of).sum())
+        for part, of in zip(parts, groups, strict=True)
+    ]
     rng = np.random.default_rng(int(check_random_state(random_state).randint(2**31 - 1)))
     count = min(map(len, parts))
     away = [nearest_distance(Z, part[rng.permutation(len(part))[:count]]) for part in parts]
@@ -111,6 +122,8 @@ def closeness_audit(
     interval = binomtest(round(nearer), len(Z)).proportion_ci(0.95)
     return ClosenessAudit(
         n_prototypes=len(Z),
+        n_train=len(parts[0]),
+        n_holdout=len(parts[1]),
         n_exact=exact[0],
         n_exact_holdout=exact[1],
         n_copies=copies[0],

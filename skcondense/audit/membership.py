@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import norm
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.neighbors import KernelDensity, KNeighborsClassifier, KNeighborsRegressor
-from sklearn.utils import check_random_state
+from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 
 from skcondense.audit.attack_scores import AttackScore, score_attack
 from skcondense.audit.closeness import nearest_distance
@@ -27,6 +28,8 @@ Rows = tuple[Any, Any]
 N_DIRECTIONS = 8
 # Share of the rows that were not condensed which the attacker is given to compare with.
 REFERENCE = 0.5
+# Records that an audit needs of either kind; of fewer the interval means nothing.
+FEWEST = 20
 # What is called evidence.
 SIGNIFICANT = 0.05
 # Least probability that a loss is computed from.
@@ -79,9 +82,13 @@ class MembershipAudit:
 
     def __str__(self) -> str:
         attack, worst = self.worst
-        published = max(score.auc for score in self._of("published rows").values())
-        unrelated = max(score.auc for score in self._of("unrelated rows").values())
-        half_width = (worst.auc_high - worst.auc_low) / 2
+        published, unrelated = (
+            self.scores[target, attack].auc for target in ("published rows", "unrelated rows")
+        )
+        error = max(s.auc_high - s.auc_low for s in self._of("condensed").values()) / 3.92
+        # What is found four times in five, after correcting for all tests.
+        n_tests = len(self._of("condensed")) * (1 + len(worst.tpr))
+        missed = 0.5 + error * float(norm.isf(SIGNIFICANT / n_tests) + norm.isf(0.2))
         found = ", ".join(
             f"{share:.1%} of the members at {rate:.1%} false alarms"
             for rate, (share, _, _) in worst.tpr.items()
@@ -91,7 +98,7 @@ class MembershipAudit:
             f"Area under the ROC curve {worst.auc:.3f} ({worst.auc_low:.3f} to "
             f"{worst.auc_high:.3f}; 0.5 is chance, 1 is certainty, lower is better).",
             f"It found {found}.",
-            f"The same attacks reached an area of {published:.3f} where members themselves were "
+            f"The same attack reached an area of {published:.3f} where all members themselves were "
             f"released, and {unrelated:.3f} where there was nothing to find.",
         ]
         if self.p_value < SIGNIFICANT:
@@ -102,8 +109,8 @@ class MembershipAudit:
         else:
             lines.append(
                 f"There is no evidence that members can be found (p = {self.p_value:.2g}). At this "
-                f"power an area up to {0.5 + half_width:.3f} could have been missed. Stronger "
-                "attacks exist; only a privacy statement bounds them."
+                f"power an area up to {missed:.3f} could have been missed. Stronger attacks exist; "
+                "only a privacy statement bounds them."
             )
         return "\n".join(lines)
 
@@ -131,11 +138,12 @@ def membership_audit(
     condensed : CondensedSet
         The set, of classification or regression; of survival sets only rows are attacked.
     members, others : tuple of (X, y)
-        Rows that were condensed, and rows of the same kind that were not; at least 20 of each.
+        Rows that were condensed, and rows of the same kind that were not; at least 20 of
+        each.
     estimator : estimator, default=None
         The model that is attacked; by default the nearest neighbour, which remembers best.
     member_groups, other_groups : array-like of shape (n_rows,), default=None
-        Patient of each row. Attacks are scored by row, and intervals count patients.
+        Patient of each row. Scores are averaged by patient, and patients are counted.
     random_state : int, RandomState instance or None, default=None
         Splits the others, and draws the controls.
 
@@ -163,13 +171,20 @@ def membership_audit(
     """
     rng = np.random.default_rng(int(check_random_state(random_state).randint(2**31 - 1)))
     codes = Codes(condensed)
-    inside = _Records(codes.of(members[0]), np.asarray(members[1]), _array(member_groups))
-    outside = _Records(codes.of(others[0]), np.asarray(others[1]), _array(other_groups))
-    if min(len(inside.Z), len(outside.Z)) < 20:
+    inside = _Records.of(codes, members, member_groups)
+    outside = _Records.of(codes, others, other_groups)
+    if min(inside.n_units, outside.n_units) < FEWEST:
         raise ValueError(
-            "A membership audit needs 20 members and 20 others at least. Got "
-            f"{len(inside.Z)} and {len(outside.Z)}."
+            f"A membership audit needs {FEWEST} members and {FEWEST} others at least (patients, "
+            f"where rows are grouped). Got {inside.n_units} and {outside.n_units}."
         )
+    if inside.groups is not None and outside.groups is not None:
+        shared = len(np.intersect1d(inside.groups, outside.groups))
+        if shared:
+            raise ValueError(
+                f"{shared} patients are among the members and among the others. Leave them out of "
+                "the others, who must not have been condensed."
+            )
     known = outside.chosen_units(REFERENCE, rng)
     reference, outside = outside.take(known), outside.take(~known)
     Z, weight = codes.of_prototypes()
@@ -178,12 +193,13 @@ def membership_audit(
         "published rows": _published(inside, rng.permutation(len(inside.Z))),
         "unrelated rows": _published(reference, np.arange(1, len(reference.Z), 2)[: len(Z)]),
     }
-    # What is compared with must not be what was released.
+    # What the last one is compared with must not be what was released.
     spared = reference.take(np.arange(0, len(reference.Z), 2))
     model = _default_model(condensed) if estimator is None else estimator
     scores = {}
     for name, release in targets.items():
-        attacks = _attacks(release, spared.Z)
+        is_unrelated = name == "unrelated rows"
+        attacks = _attacks(release, spared.Z if is_unrelated else reference.Z)
         if condensed.task != "survival":
             attacks["loss"] = _loss_attack(release, model, condensed.task)
         for attack, function in attacks.items():
@@ -203,6 +219,19 @@ class _Records:
     Z: Floats
     y: NDArray[Any]
     groups: NDArray[Any] | None
+
+    @classmethod
+    def of(cls, codes: Codes, rows: Rows, groups: Any) -> "_Records":
+        Z, y = codes.of(rows[0]), np.asarray(rows[1])
+        # Of survival sets outcomes have several columns, and are not looked at.
+        y = column_or_1d(y) if y.dtype.names is None and y.ndim < 3 and y.shape[-1:] != (2,) else y
+        groups = None if groups is None else column_or_1d(groups)
+        check_consistent_length(Z, y, groups)
+        return cls(Z, y, groups)
+
+    @property
+    def n_units(self) -> int:
+        return len(self.Z) if self.groups is None else len(np.unique(self.groups))
 
     def take(self, rows: NDArray[Any]) -> "_Records":
         groups = None if self.groups is None else self.groups[rows]
@@ -286,7 +315,3 @@ def _loss_attack(release: _Release, model: Any, task: str) -> Callable[[_Records
 def _default_model(condensed: CondensedSet) -> Any:
     is_regression = condensed.task == "regression"
     return KNeighborsRegressor(1) if is_regression else KNeighborsClassifier(1)
-
-
-def _array(groups: Any) -> NDArray[Any] | None:
-    return None if groups is None else np.asarray(groups)

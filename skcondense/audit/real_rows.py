@@ -33,7 +33,8 @@ class Codes:
         Raises
         ------
         SchemaError
-            If the columns are not those of the set.
+            If the columns are not those of the set, or hold categories that the set's schema does
+            not know. Declare the schema before you condense.
         """
         X = check_table(X, images=is_images(X))
         schema = self.condensed.schema
@@ -41,7 +42,10 @@ class Codes:
         schema.for_container(Container.of(X))
         if is_frame(X):
             X = nw.from_native(X, eager_only=True).select(*schema.names).to_native()
-        codes = TableEncoder(schema).encode(Container.of(X).read(X))
+        columns = Container.of(X).read(X)
+        # An unseen category has no code; the error names the column and not the cell.
+        schema.check(columns)
+        codes = TableEncoder(schema).encode(columns)
         return np.asarray(codes, dtype=np.float64)
 
     def of_prototypes(self) -> tuple[Floats, Floats]:

@@ -37,7 +37,7 @@ from skcondense.private_table import PrivateTable
 from skcondense.table import TableEncoder, is_images
 from skcondense.tasks import ClassificationTask
 
-__all__ = ["NeuralCondenser", "outcomes_of"]
+__all__ = ["NeuralCondenser", "fingerprint", "outcomes_of"]
 
 # Iterations from which a cost is estimated.
 N_TRIED = 4
@@ -455,7 +455,7 @@ class NeuralCondenser(DatasetCondenser):
         params = self.get_params(deep=False).items()
         same = {k: " ".join(repr(v).split()) for k, v in params if k not in self._resumable}
         # A run must not go on with other rows: what it learned would pass for theirs.
-        same["data"] = digest(table.Z, table.strata, table.weight)
+        same["data"] = fingerprint(table)
         return {"method": type(self).__name__, **same}
 
     def _deliver(
@@ -498,6 +498,13 @@ def _recipe(settings: NetworkSettings) -> dict[str, Any]:
         "code_mean": settings.space.normaliser.mean,
         "code_spread": settings.space.normaliser.spread,
     }
+
+
+def fingerprint(table: PrivateTable) -> str:
+    """Tells a table from others."""
+    groups = np.arange(0) if table.groups is None else table.groups
+    patients = np.unique(groups, return_inverse=True)[1]
+    return digest(table.Z, table.y, table.weight, patients)
 
 
 def outcomes_of(table: PrivateTable, counts: dict[int, int]) -> NDArray[Any]:

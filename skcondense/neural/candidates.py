@@ -55,6 +55,9 @@ class FittedSource(ABC):
     def draw(self, stratum: int, n_rows: int, rng: np.random.Generator) -> Matrix:
         """Codes of candidates of a stratum, of shape (n_rows, n_codes)."""
 
+    # Whether it was made to the end: a source that was stopped must not be found again.
+    is_complete = True
+
     def traces(self) -> dict[str, NDArray[np.float64]]:
         """What `history_` is to say of how the source was made."""
         return {}
@@ -120,31 +123,49 @@ class GaussianSource(CandidateSource):
         for stratum in np.unique(table.strata):
             rows = table.take(np.flatnonzero(table.strata == stratum)).one_row_per_patient(rng)
             rows = rows if len(rows) >= GROUP_SIZE else table.one_row_per_patient(rng)
+            if len(rows) < GROUP_SIZE:
+                raise ValueError(
+                    f"A normal distribution needs {GROUP_SIZE} patients at least. Got {len(rows)}."
+                )
             models[int(stratum)] = self._model(rows, rng)
         if progress is not None:
             progress(1, 1, math.nan)
         return _Gaussians(models)
 
-    def _model(self, rows: PrivateTable, rng: np.random.Generator) -> PCA:
+    def _model(self, rows: PrivateTable, rng: np.random.Generator) -> "_Normal":
         # Rows count by their weights: as many are drawn as there are.
         share = rows.weight / rows.weight.sum()
         is_equal = bool((share == share[0]).all())
         chosen = np.arange(len(rows)) if is_equal else rng.choice(len(rows), len(rows), p=share)
         most = max(1, min(self.n_components, len(rows) // 3, rows.Z.shape[1] - 1))
         seed = int(rng.integers(2**31 - 1))
-        return PCA(most, svd_solver="randomized", random_state=seed).fit(rows.Z[chosen])
+        Z = rows.Z[chosen]
+        found = PCA(most, svd_solver="randomized", random_state=seed).fit(Z)
+        rest = Z.var(axis=0, ddof=1).sum() - found.explained_variance_.sum()
+        # Equation 8: shared by all other directions, of which scikit-learn counts those within the
+        # rows only.
+        noise = max(float(rest), 0.0) / max(Z.shape[1] - most, 1)
+        spread = np.sqrt(np.maximum(found.explained_variance_ - noise, 0))
+        return _Normal(found.mean_, spread[:, np.newaxis] * found.components_, math.sqrt(noise))
+
+
+@dataclass(frozen=True)
+class _Normal:
+    """Mean, directions times their standard deviations, and that of the noise in all others."""
+
+    mean: Matrix
+    directions: Matrix
+    noise: float
 
 
 @dataclass(frozen=True)
 class _Gaussians(FittedSource):
-    models: dict[int, PCA]
+    models: dict[int, _Normal]
 
     def draw(self, stratum: int, n_rows: int, rng: np.random.Generator) -> Matrix:
         model = self.models[stratum]
-        spread = np.sqrt(np.maximum(model.explained_variance_ - model.noise_variance_, 0))
-        along = rng.normal(size=(n_rows, len(spread))) * spread @ model.components_
-        rest = rng.normal(size=along.shape) * math.sqrt(max(model.noise_variance_, 0.0))
-        return np.asarray(model.mean_ + along + rest)
+        along = rng.normal(size=(n_rows, len(model.directions))) @ model.directions
+        return model.mean + along + model.noise * rng.normal(size=along.shape)
 
 
 @dataclass(frozen=True)
@@ -262,6 +283,10 @@ class _Diffusion(FittedSource):
             torch_generator(rng),
         )
         return self.space.codes(images)
+
+    @property
+    def is_complete(self) -> bool:  # type: ignore[override]
+        return self.training.is_complete
 
     def traces(self) -> dict[str, NDArray[np.float64]]:
         return {

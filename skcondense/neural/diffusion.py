@@ -153,6 +153,8 @@ class DenoisingTraining:
         Told of the step, the number of steps and the last mean loss; True ends training.
     losses, scores : list of float
         Mean training loss between scores, and held-out losses.
+    is_complete : bool
+        Whether training was not stopped by `progress`.
     """
 
     plan: DenoisingPlan
@@ -164,6 +166,7 @@ class DenoisingTraining:
     progress: Progress | None = None
     losses: list[float] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
+    is_complete: bool = True
 
     def __post_init__(self) -> None:
         shape: Shape = tuple(self.learned.x.shape[1:])
@@ -202,16 +205,12 @@ class DenoisingTraining:
                     self._save(self.checkpoint)
                     saved = time.monotonic()
             if self.progress and self.progress(self._step, self.plan.n_steps, self._last_loss()):
+                self.is_complete = self._step == self.plan.n_steps
                 break
         if not self.scores:
             self._score()
         if self.checkpoint and not pending:
             self._save(self.checkpoint)
-        if not math.isfinite(min(self.scores)):
-            raise ValueError(
-                "The denoiser's loss is no finite number. Lower its learning_rate, got "
-                f"{self.plan.learning_rate}."
-            )
         return TrainedDenoiser(self._network, self._best, self.learned, self.compute)
 
     def _last_loss(self) -> float:
@@ -245,7 +244,8 @@ class DenoisingTraining:
 
     def _draw_exam(self) -> tuple[Any, Any, Any, Any]:
         """Held-out images with levels that cover all, and noise."""
-        rows = torch.arange(N_EXAM) % len(self.held_out.x)
+        order = torch.randperm(len(self.held_out.x), generator=self.generator)
+        rows = order.repeat(math.ceil(N_EXAM / len(order)))[:N_EXAM]
         x, strata = self.held_out.x[rows], self.held_out.strata[rows]
         order = torch.randperm(len(x), generator=self.generator)
         levels = LEVELS[0] + (LEVELS[1] - LEVELS[0]) * (order + 0.5) / len(x)
@@ -259,6 +259,11 @@ class DenoisingTraining:
         with torch.no_grad():
             losses = [self._losses(self._average, *piece) for piece in pieces]
         self.scores.append(float(torch.cat(losses).mean()))
+        if not math.isfinite(self.scores[-1]):
+            raise ValueError(
+                "The denoiser's loss is no finite number. Lower its learning_rate, got "
+                f"{self.plan.learning_rate}."
+            )
         if int(np.argmin(self.scores)) == len(self.scores) - 1:
             self._best = self._average.clone()
 

@@ -16,7 +16,7 @@ from skcondense.callbacks import FitProgress
 from skcondense.condensers.allocation import allocate
 from skcondense.condensers.copies import are_copies
 from skcondense.exceptions import PrivacyLeakWarning, TargetError
-from skcondense.neural.base import NeuralCondenser, outcomes_of
+from skcondense.neural.base import NeuralCondenser, fingerprint, outcomes_of
 from skcondense.neural.candidate_features import (
     RealFeatures,
     random_networks,
@@ -29,7 +29,7 @@ from skcondense.neural.candidates import (
     FittedSource,
     SourceByInput,
 )
-from skcondense.neural.checkpoint import Checkpoint, digest
+from skcondense.neural.checkpoint import Checkpoint
 from skcondense.neural.compute import Compute
 from skcondense.neural.convnet import ConvNet
 from skcondense.neural.inputs import InputSpace
@@ -291,7 +291,8 @@ class DiffusionMatchingCondenser(NeuralCondenser):
         generator = torch_generator(of_loop)
         matcher = self._matcher(problem, settings, generator)
         source = self._fitted_source(table, compute, of_source)
-        candidates = self._candidates(source, table, matcher.features, counts, of_candidates)
+        file = self._candidates_file(table, counts, matcher) if source.is_complete else None
+        candidates = self._candidates(source, table, matcher.features, counts, of_candidates, file)
         synthetic = SyntheticSet(
             space,
             compute.tensor(candidates.x).requires_grad_(),
@@ -299,7 +300,7 @@ class DiffusionMatchingCondenser(NeuralCondenser):
             # Outcomes are given to those that are chosen.
             np.repeat(table.y[:1], len(candidates.x)),
         )
-        state = self._checkpoint(synthetic, table, matcher)
+        state = self._checkpoint(synthetic, table, matcher) if source.is_complete else None
         loop = self._loop(synthetic, matcher, generator, state)
         loop.run()
         chosen, facts = self._chosen(synthetic, table, matcher.features, counts)
@@ -323,7 +324,9 @@ class DiffusionMatchingCondenser(NeuralCondenser):
         self, problem: MatchingProblem, settings: NetworkSettings, generator: torch.Generator
     ) -> RealFeatures:
         if isinstance(self.extractor, torch.nn.Module):
-            module = deepcopy(self.extractor).to(settings.compute.torch_device)
+            module = deepcopy(self.extractor).to(
+                settings.compute.torch_device, settings.compute.storage
+            )
             networks = [module.eval().requires_grad_(False)]
         elif self.extractor == "trained":
             networks = [trained_network(problem, settings, generator)]
@@ -364,7 +367,7 @@ class DiffusionMatchingCondenser(NeuralCondenser):
                 Path(self.checkpoint) / "generator.npz",
                 {
                     "source": repr(source),
-                    "data": digest(table.Z, table.strata, table.weight),
+                    "data": fingerprint(table),
                     "random_state": repr(self.random_state),
                     "dtype": self.dtype,
                 },
@@ -383,16 +386,13 @@ class DiffusionMatchingCondenser(NeuralCondenser):
         features: RealFeatures,
         counts: dict[int, int],
         rng: np.random.Generator,
+        checkpoint: Checkpoint | None,
     ) -> _Candidates:
         """Draw candidates that are no copies, as legal inputs; or find them in their file."""
-        checkpoint = None
-        if self.checkpoint is not None:
-            settings = {**self._same_run(table), "counts": str(counts)}
-            checkpoint = Checkpoint(Path(self.checkpoint) / "candidates.npz", settings)
-            kept = checkpoint.load()
-            if kept is not None:
-                arrays, numbers = kept
-                return _Candidates(x=arrays["x"], strata=arrays["strata"], **numbers)
+        kept = checkpoint.load() if checkpoint is not None else None
+        if kept is not None:
+            arrays, numbers = kept
+            return _Candidates(x=arrays["x"], strata=arrays["strata"], **numbers)
         parts, n_seen, n_copies = [], 0, 0
         for stratum, count in counts.items():
             missing = max(self.n_candidates * count, LEAST_CANDIDATES)
@@ -419,14 +419,25 @@ class DiffusionMatchingCondenser(NeuralCondenser):
             )
         return found
 
+    def _candidates_file(
+        self, table: PrivateTable, counts: dict[int, int], matcher: CandidateMatcher
+    ) -> Checkpoint | None:
+        if self.checkpoint is None:
+            return None
+        settings = {
+            **self._same_run(table), "counts": str(counts), "origin": matcher.origin()
+        }  # fmt: skip
+        return Checkpoint(Path(self.checkpoint) / "candidates.npz", settings)
+
     def _state_file(self, checkpoint: Path) -> Path:
         return checkpoint / "iterations.npz"
 
     def _are_copies(self, x: Any, table: PrivateTable, features: RealFeatures) -> NDArray[np.bool_]:
         """In codes as they would leave, or in features."""
         codes = table.encoder.project(features.problem.space.codes(x))
-        in_codes = are_copies(codes, table.Z, self.copy_ratio)
-        return in_codes | are_copies(features.joint(x), features.real, self.copy_ratio)
+        ratio, groups = self.copy_ratio, table.groups
+        in_codes = are_copies(codes, table.Z, ratio, groups)
+        return in_codes | are_copies(features.joint(x), features.real, ratio, groups)
 
     def _allow_copies(self, space: InputSpace, n_copies: int) -> None:
         """Copies of images are refused; rows of few columns coincide by chance, which is told."""

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 
 from skcondense.neural.candidate_features import RealFeatures
+from skcondense.neural.checkpoint import digest
 from skcondense.neural.loop import Learned, Matcher
 from skcondense.neural.synthetic import SyntheticSet
 
@@ -36,6 +37,11 @@ class CandidateMatcher(Matcher):
         """Remember where candidates started."""
         self._start = synthetic.x.detach().clone()
         return []
+
+    def origin(self) -> str:
+        """A fingerprint of the networks, drawn, trained or given."""
+        weights = [p for one in self.features.maps for p in one.network.parameters()]
+        return digest(*(p.detach().to("cpu", torch.float64).numpy() for p in weights))
 
     def iterate(self, synthetic: SyntheticSet, step: Callable[[float], None]) -> None:
         """One step under one network."""
