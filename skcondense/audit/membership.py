@@ -138,8 +138,7 @@ def membership_audit(
     condensed : CondensedSet
         The set, of classification or regression; of survival sets only rows are attacked.
     members, others : tuple of (X, y)
-        Rows that were condensed, and rows of the same kind that were not; at least 20 of
-        each.
+        Rows that were condensed, and rows of the same kind that were not; at least 20 of each.
     estimator : estimator, default=None
         The model that is attacked; by default the nearest neighbour, which remembers best.
     member_groups, other_groups : array-like of shape (n_rows,), default=None
@@ -155,7 +154,7 @@ def membership_audit(
     Raises
     ------
     ValueError
-        If there are too few rows.
+        If there are too few rows or patients, or patients on both sides.
 
     Notes
     -----

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from skcondense.condensed_set import CondensedSet
 from skcondense.table import Container, TableEncoder, check_table, is_frame, is_images
 
-__all__ = ["Codes", "first_rows"]
+__all__ = ["Codes"]
 
 Floats = NDArray[np.float64]
 
@@ -50,12 +50,6 @@ class Codes:
 
     def of_prototypes(self) -> tuple[Floats, Floats]:
         """Codes and weights of the prototypes, each once."""
-        first, row = first_rows(self.condensed.prototype)
+        _, first, row = np.unique(self.condensed.prototype, return_index=True, return_inverse=True)
         weight = np.bincount(row, self.condensed.sample_weight).astype(np.float64)
         return self.of(self.condensed.take(first)[0]), weight
-
-
-def first_rows(prototype: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Position of the first row of each prototype, and the prototype of each row, from 0 on."""
-    _, first, row = np.unique(prototype, return_index=True, return_inverse=True)
-    return first, row

@@ -10,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 
 from skcondense.neural.network import Network
-from skcondense.neural.passes import Passes
 from skcondense.neural.problem import MatchingProblem
 from skcondense.neural.settings import NetworkSettings
 from skcondense.neural.training import TrainingRecipe, train
@@ -57,7 +56,7 @@ class FeatureMap:
     def pieces(self, x: Any) -> Any:
         """Inputs cut up so that a piece's maps stay in the processor's cache."""
         length = self.settings.compute.piece_length(self.settings.space.shape, len(x))
-        return Passes(self.settings.compute, length).split(x)
+        return x.split(length)
 
     def constant(self, x: Any) -> Any:
         """Features of any number of inputs, without gradients."""

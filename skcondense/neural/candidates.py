@@ -55,8 +55,10 @@ class FittedSource(ABC):
     def draw(self, stratum: int, n_rows: int, rng: np.random.Generator) -> Matrix:
         """Codes of candidates of a stratum, of shape (n_rows, n_codes)."""
 
-    # Whether it was made to the end: a source that was stopped must not be found again.
-    is_complete = True
+    @property
+    def is_complete(self) -> bool:
+        """Whether it was made to the end: one that was stopped must not be found again."""
+        return True
 
     def traces(self) -> dict[str, NDArray[np.float64]]:
         """What `history_` is to say of how the source was made."""
@@ -285,7 +287,7 @@ class _Diffusion(FittedSource):
         return self.space.codes(images)
 
     @property
-    def is_complete(self) -> bool:  # type: ignore[override]
+    def is_complete(self) -> bool:
         return self.training.is_complete
 
     def traces(self) -> dict[str, NDArray[np.float64]]:

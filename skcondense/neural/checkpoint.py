@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from skcondense.table.storage import write_atomically
 
-__all__ = ["Checkpoint", "digest"]
+__all__ = ["Checkpoint", "as_array", "digest"]
 
 FORMAT = "skcondense checkpoint, version 2"
 FACTS = "facts"
@@ -24,6 +25,12 @@ def digest(*arrays: NDArray[Any]) -> str:
     for array in arrays:
         found.update(np.ascontiguousarray(array).tobytes())
     return found.hexdigest()
+
+
+def as_array(values: Any) -> NDArray[Any]:
+    """A tensor as an array that can be saved."""
+    found: NDArray[Any] = torch.as_tensor(values).detach().cpu().numpy()
+    return found
 
 
 class Checkpoint:

@@ -18,10 +18,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch.nn import functional
 
-from skcondense.neural.checkpoint import Checkpoint
+from skcondense.neural.checkpoint import Checkpoint, as_array
 from skcondense.neural.compute import Compute
 from skcondense.neural.denoiser import make_denoiser
 from skcondense.neural.network import Shape
@@ -276,13 +275,13 @@ class DenoisingTraining:
     def _save(self, checkpoint: Checkpoint) -> None:
         state = self._optimizer.state.get(self._weights, {})
         arrays = {
-            "weights": _array(self._weights),
-            "average": _array(self._average),
-            "best": _array(self._best),
+            "weights": as_array(self._weights),
+            "average": as_array(self._average),
+            "best": as_array(self._best),
             "generator": generator_state(self.generator),
             "losses": np.array(self.losses),
             "scores": np.array(self.scores),
-            **{f"optimizer/{name}": _array(values) for name, values in state.items()},
+            **{f"optimizer/{name}": as_array(values) for name, values in state.items()},
         }
         checkpoint.save(arrays, {"step": self._step})
 
@@ -392,7 +391,3 @@ class TrainedDenoiser:
                 return found
             plain = self.network(self.weights, x, level, torch.zeros_like(told)).to(x)
         return plain + guidance * (found - plain)
-
-
-def _array(values: Any) -> NDArray[Any]:
-    return torch.as_tensor(values).detach().cpu().numpy()

@@ -45,8 +45,7 @@ __all__ = ["DiffusionMatchingCondenser"]
 
 # Candidates of a stratum at least, and rounds in which copies are replaced by others.
 LEAST_CANDIDATES, N_ROUNDS = 64, 3
-
-
+# What a GPU has time for.
 LARGE = SourceByInput(
     DiffusionSource(64, 50_000, batch_size=128, learning_rate=2e-4, n_sampling_steps=50)
 )

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from skcondense.callbacks import Callback, FitProgress
-from skcondense.neural.checkpoint import Checkpoint
+from skcondense.neural.checkpoint import Checkpoint, as_array
 from skcondense.neural.randomness import generator_state, restore_generator
 from skcondense.neural.synthetic import SyntheticSet
 
@@ -253,15 +253,15 @@ class MatchingLoop:
 
     def _save(self, checkpoint: Checkpoint) -> None:
         arrays = {
-            **{f"learned/{i}": _array(p) for i, p in enumerate(self._learned)},
+            **{f"learned/{i}": as_array(p) for i, p in enumerate(self._learned)},
             **{f"matcher/{name}": values for name, values in self.matcher.state().items()},
             **self._optimizer_state(),
-            "average": _array(self._average),
+            "average": as_array(self._average),
             "generator": generator_state(self.generator),
             "history": np.array(self.history),
             "scores": np.array(self.scores),
         }
-        arrays |= {f"best/{i}": _array(p) for i, p in enumerate(self._best)}
+        arrays |= {f"best/{i}": as_array(p) for i, p in enumerate(self._best)}
         counts = {"n_iter": self.n_iter, "n_steps": self.n_steps, "n_skipped": self.n_skipped}
         checkpoint.save(arrays, counts)
 
@@ -286,7 +286,7 @@ class MatchingLoop:
 
     def _optimizer_state(self) -> State:
         return {
-            f"optimizer/{i}/{name}": _array(values)
+            f"optimizer/{i}/{name}": as_array(values)
             for i, p in enumerate(self._learned)
             for name, values in self._optimizer.state.get(p, {}).items()
             if values is not None
@@ -300,10 +300,6 @@ class MatchingLoop:
             value = torch.from_numpy(values.copy())
             value = value if key == "step" else value.to(parameter)
             self._optimizer.state[parameter][key] = value
-
-
-def _array(values: Any) -> NDArray[Any]:
-    return torch.as_tensor(values).detach().cpu().numpy()
 
 
 def _part(arrays: State, prefix: str) -> State:

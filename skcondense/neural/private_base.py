@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from skcondense.base import Prototypes
-from skcondense.callbacks import Callback
+from skcondense.callbacks import Callback, FitProgress
 from skcondense.condensers.allocation import allocate
 from skcondense.neural.base import NeuralCondenser, outcomes_of
 from skcondense.neural.compute import Compute
@@ -104,7 +104,13 @@ class PrivateNeuralCondenser(NeuralCondenser):
     def _watcher(self) -> Callback | None:
         """The callback, which may watch but not stop: a private fit must be repeatable."""
         callback = self.callback
-        return None if callback is None else lambda progress: (callback(progress), False)[1]
+        if callback is None:
+            return None
+
+        def watch(progress: FitProgress) -> None:
+            callback(progress)
+
+        return watch
 
     def _begin(
         self,
