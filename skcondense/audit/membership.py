@@ -1,7 +1,7 @@
 """Membership: whether somebody who has the set can tell who was in the real table."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,18 +11,17 @@ from scipy.stats import norm
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.neighbors import KernelDensity, KNeighborsClassifier, KNeighborsRegressor
-from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
+from sklearn.utils import check_random_state
 
 from skcondense.audit.attack_scores import AttackScore, score_attack
 from skcondense.audit.closeness import nearest_distance
-from skcondense.audit.real_rows import Codes
+from skcondense.audit.real_rows import Codes, Records
 from skcondense.condensed_set import CondensedSet
 from skcondense.tasks import fit_weighted
 
 __all__ = ["MembershipAudit", "membership_audit"]
 
 Floats = NDArray[np.float64]
-Rows = tuple[Any, Any]
 
 # Directions in which densities are estimated: kernels know nothing in many.
 N_DIRECTIONS = 8
@@ -117,8 +116,8 @@ class MembershipAudit:
 
 def membership_audit(
     condensed: CondensedSet,
-    members: Rows,
-    others: Rows,
+    members: tuple[Any, Any],
+    others: tuple[Any, Any],
     *,
     estimator: Any = None,
     member_groups: Any = None,
@@ -170,8 +169,8 @@ def membership_audit(
     """
     rng = np.random.default_rng(int(check_random_state(random_state).randint(2**31 - 1)))
     codes = Codes(condensed)
-    inside = _Records.of(codes, members, member_groups)
-    outside = _Records.of(codes, others, other_groups)
+    inside = Records.of(codes, members, member_groups)
+    outside = Records.of(codes, others, other_groups)
     if min(inside.n_units, outside.n_units) < FEWEST:
         raise ValueError(
             f"A membership audit needs {FEWEST} members and {FEWEST} others at least (patients, "
@@ -212,39 +211,6 @@ def membership_audit(
 
 
 @dataclass(frozen=True)
-class _Records:
-    """Real rows as codes."""
-
-    Z: Floats
-    y: NDArray[Any]
-    groups: NDArray[Any] | None
-
-    @classmethod
-    def of(cls, codes: Codes, rows: Rows, groups: Any) -> "_Records":
-        Z, y = codes.of(rows[0]), np.asarray(rows[1])
-        # Of survival sets outcomes have several columns, and are not looked at.
-        y = column_or_1d(y) if y.dtype.names is None and y.ndim < 3 and y.shape[-1:] != (2,) else y
-        groups = None if groups is None else column_or_1d(groups)
-        check_consistent_length(Z, y, groups)
-        return cls(Z, y, groups)
-
-    @property
-    def n_units(self) -> int:
-        return len(self.Z) if self.groups is None else len(np.unique(self.groups))
-
-    def take(self, rows: NDArray[Any]) -> "_Records":
-        groups = None if self.groups is None else self.groups[rows]
-        return replace(self, Z=self.Z[rows], y=self.y[rows], groups=groups)
-
-    def chosen_units(self, share: float, rng: np.random.Generator) -> NDArray[np.bool_]:
-        """A share of the rows, or of the patients."""
-        units = np.arange(len(self.Z)) if self.groups is None else self.groups
-        names = np.unique(units)
-        count = round(share * len(names))
-        return np.asarray(np.isin(units, rng.choice(names, count, replace=False)))
-
-
-@dataclass(frozen=True)
 class _Release:
     """Rows that an attacker is given: prototypes with weights, and what models are trained on."""
 
@@ -255,7 +221,7 @@ class _Release:
     row_weight: Floats
 
 
-def _published(records: _Records, rows: NDArray[np.intp]) -> _Release:
+def _published(records: Records, rows: NDArray[np.intp]) -> _Release:
     chosen = records.take(rows)
     weight = np.ones(len(rows))
     return _Release(chosen.Z, weight, chosen.Z, chosen.y, weight)
@@ -265,7 +231,7 @@ def _training_rows(condensed: CondensedSet, codes: Codes) -> tuple[Floats, NDArr
     return codes.of(condensed.X), np.asarray(condensed.y), condensed.sample_weight
 
 
-def _attacks(release: _Release, reference: Floats) -> dict[str, Callable[[_Records], Floats]]:
+def _attacks(release: _Release, reference: Floats) -> dict[str, Callable[[Records], Floats]]:
     """Scores of records, greater for members."""
     reduce = PCA(min(N_DIRECTIONS, *reference.shape)).fit(reference)
     own = _density(reduce.transform(release.Z), release.weight)
@@ -273,13 +239,13 @@ def _attacks(release: _Release, reference: Floats) -> dict[str, Callable[[_Recor
     # Rows that lie on a row of the attacker's own are not infinitely far from all others.
     tiny = 1e-9
 
-    def nearest(records: _Records) -> Floats:
+    def nearest(records: Records) -> Floats:
         return -nearest_distance(records.Z, release.Z)
 
-    def nearest_ratio(records: _Records) -> Floats:
+    def nearest_ratio(records: Records) -> Floats:
         return nearest(records) / (nearest_distance(records.Z, reference) + tiny)
 
-    def domias(records: _Records) -> Floats:
+    def domias(records: Records) -> Floats:
         Z = reduce.transform(records.Z)
         return np.asarray(own.score_samples(Z) - general.score_samples(Z))
 
@@ -293,15 +259,15 @@ def _density(Z: Floats, weight: Floats) -> KernelDensity:
     return KernelDensity(bandwidth=width).fit(Z, sample_weight=weight)
 
 
-def _loss_attack(release: _Release, model: Any, task: str) -> Callable[[_Records], Floats]:
+def _loss_attack(release: _Release, model: Any, task: str) -> Callable[[Records], Floats]:
     fitted = fit_weighted(
         clone(model), release.rows, release.y, release.row_weight, weights="replicate"
     )
 
-    def regression(records: _Records) -> Floats:
+    def regression(records: Records) -> Floats:
         return -np.abs(fitted.predict(records.Z) - records.y)
 
-    def classification(records: _Records) -> Floats:
+    def classification(records: Records) -> Floats:
         known = np.searchsorted(fitted.classes_, records.y).clip(max=len(fitted.classes_) - 1)
         right = fitted.classes_[known] == records.y
         share = fitted.predict_proba(records.Z)[np.arange(len(known)), known] * right

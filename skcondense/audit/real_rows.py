@@ -1,16 +1,17 @@
 """Real rows beside a condensed set, as numbers on the set's own scale."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import narwhals.stable.v2 as nw
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils import check_consistent_length, column_or_1d
 
 from skcondense.condensed_set import CondensedSet
 from skcondense.table import Container, TableEncoder, check_table, is_frame, is_images
 
-__all__ = ["Codes"]
+__all__ = ["Codes", "Records"]
 
 Floats = NDArray[np.float64]
 
@@ -53,3 +54,49 @@ class Codes:
         _, first, row = np.unique(self.condensed.prototype, return_index=True, return_inverse=True)
         weight = np.bincount(row, self.condensed.sample_weight).astype(np.float64)
         return self.of(self.condensed.take(first)[0]), weight
+
+
+@dataclass(frozen=True)
+class Records:
+    """Real rows as numbers, with their outcomes and patients.
+
+    Attributes
+    ----------
+    Z : ndarray of shape (n_rows, n_codes)
+        Codes.
+    y : ndarray of shape (n_rows,)
+        Outcomes.
+    groups : ndarray of shape (n_rows,) or None
+        Patient of each row.
+    """
+
+    Z: Floats
+    y: NDArray[Any]
+    groups: NDArray[Any] | None
+
+    @classmethod
+    def of(cls, codes: Codes, rows: tuple[Any, Any], groups: Any) -> "Records":
+        """Encode rows (X, y) as the set has them."""
+        Z, y = codes.of(rows[0]), np.asarray(rows[1])
+        # Of survival sets outcomes have several columns, and are not looked at.
+        y = column_or_1d(y) if y.dtype.names is None and y.ndim < 3 and y.shape[-1:] != (2,) else y
+        groups = None if groups is None else column_or_1d(groups)
+        check_consistent_length(Z, y, groups)
+        return cls(Z, y, groups)
+
+    @property
+    def n_units(self) -> int:
+        """Number of patients, or of rows where they are not grouped."""
+        return len(self.Z) if self.groups is None else len(np.unique(self.groups))
+
+    def take(self, rows: NDArray[Any]) -> "Records":
+        """Some of the rows."""
+        groups = None if self.groups is None else self.groups[rows]
+        return replace(self, Z=self.Z[rows], y=self.y[rows], groups=groups)
+
+    def chosen_units(self, share: float, rng: np.random.Generator) -> NDArray[np.bool_]:
+        """A share of the rows, or of the patients."""
+        units = np.arange(len(self.Z)) if self.groups is None else self.groups
+        names = np.unique(units)
+        count = round(share * len(names))
+        return np.asarray(np.isin(units, rng.choice(names, count, replace=False)))
