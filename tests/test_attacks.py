@@ -1,7 +1,5 @@
 """Audits of what a set gives away: scores, closeness, membership, and their controls."""
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -212,8 +210,10 @@ def test_regression_survival_images_and_patients():
             condensed, (X[:200], y[:200]), (X[:200], y[:200]),
             member_groups=groups, other_groups=groups,
         )  # fmt: skip
-    survival = replace(condensed, task="survival")
-    rows_only = membership_audit(survival, (X[:200], y[:200]), (X[200:400], y[200:400]))
+    times = np.zeros(400, dtype=[("event", bool), ("time", float)])
+    times["event"], times["time"] = np.arange(400) % 3 > 0, y[:400]
+    survival = ClusterCondenser(10, random_state=0).condense(X[:200], times[:200])
+    rows_only = membership_audit(survival, (X[:200], times[:200]), (X[200:400], times[200:]))
     assert ("condensed", "loss") not in rows_only.scores
     images, digit = load_digits(return_X_y=True)
     images = images.reshape(-1, 8, 8)

@@ -8,6 +8,7 @@ import pandas as pd
 import polars as pl
 import pytest
 from sklearn.base import clone
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import make_pipeline as sklearn_pipeline
@@ -43,6 +44,7 @@ from skcondense import (
     private_life_table,
 )
 from skcondense.audit import kaplan_meier_distance
+from skcondense.condensers import private_teacher
 from skcondense.exceptions import LedgerError, PrivacyLeakWarning, TargetError
 from skcondense.privacy import seeded_noise
 from skcondense.tasks import Rows, SurvivalTask, loss_type, resolve_task
@@ -67,6 +69,14 @@ def schema_of(X, outcome=GRID):
 
 
 SCHEMA = schema_of(FRAME)
+# Like the built-in one, with a tenth of the rounds.
+TEACHER = [HistGradientBoostingClassifier(max_iter=15), LogisticRegression()]
+
+
+@pytest.fixture(autouse=True)
+def _small_private_teacher(monkeypatch):
+    monkeypatch.setattr(private_teacher, "N_ROWS", 3000)
+    monkeypatch.setattr(private_teacher, "N_TREES", 10)
 
 
 def loss_of(name, rows=TRAIN, task=None):
@@ -264,7 +274,7 @@ def test_a_loss_of_another_task_is_refused():
 @pytest.mark.parametrize("grid", [None, GRID])
 def test_condensed_kaplan_meier_meets_the_real_one_at_every_band(labels, grid):
     condenser = ClusterCondenser(
-        40, labels=labels, schema=replace(SCHEMA, outcome=grid), random_state=0
+        40, labels=labels, teacher=TEACHER, schema=replace(SCHEMA, outcome=grid), random_state=0
     )
     found = condenser.condense(FRAME, Y)
     ends = condenser.task_.ends[:-1]
@@ -274,7 +284,7 @@ def test_condensed_kaplan_meier_meets_the_real_one_at_every_band(labels, grid):
 
 
 def test_a_declared_grid_counts_without_epsilon():
-    condenser = ClusterCondenser(20, schema=SCHEMA, random_state=0).fit(FRAME, Y)
+    condenser = ClusterCondenser(20, teacher=TEACHER, schema=SCHEMA, random_state=0).fit(FRAME, Y)
     np.testing.assert_array_equal(condenser.task_.ends, GRID.grid)
     event, time = condenser.y_condensed_["cens"], condenser.y_condensed_["time"]
     assert time[~event].max() == GRID.grid[-1]
@@ -317,7 +327,7 @@ def test_rare_levels_keep_a_prototype():
     for condenser in (
         ClusterCondenser(15, labels="mean", random_state=0),
         ClusterCondenser(15, teacher=LogisticRegression(), random_state=0),
-        short_search(schema_of(X, None), max_iter=2),
+        short_search(schema_of(X, None), teacher=TEACHER, max_iter=2),
     ):
         found = condenser.condense(X, y)
         rare = np.asarray(found.X["grade"] == "anaplastic")
@@ -383,7 +393,7 @@ def test_life_table_of_a_private_fit_costs_nothing_more():
     np.testing.assert_allclose(table.survival[:-1], condensed, atol=0.03)
     assert condenser.sample_weight_.sum() == pytest.approx(N, abs=30)
     with pytest.raises(ValueError, match="with epsilon"):
-        LifeTable.of(ClusterCondenser(12).fit(NUMBERS, Y))
+        LifeTable.of(ClusterCondenser(12, labels="mean").fit(NUMBERS, Y))
 
 
 def test_life_table_says_nothing_in_its_errors():
@@ -438,7 +448,7 @@ def test_rare_events_are_neither_lost_nor_made_up(labels, share):
     X = rng.normal(size=(6000, 3))
     event = rng.random(6000) < share * np.exp(X[:, 0])
     y = outcomes(*zip(event, np.where(event, rng.uniform(0, 1, 6000), 1.0), strict=True))
-    found = ClusterCondenser(60, labels=labels, random_state=0).condense(X, y)
+    found = ClusterCondenser(60, labels=labels, teacher=TEACHER, random_state=0).condense(X, y)
     died = found.sample_weight[found.y["event"]].sum()
     assert died == pytest.approx(event.sum(), rel=0.05)
 
@@ -448,7 +458,9 @@ def test_many_rare_levels_leave_positive_weights():
     columns = {f"c{k}": rng.choice(["a", "b", "c"], 1500, p=[0.4, 0.3, 0.3]) for k in range(30)}
     rare = {f"r{k}": np.where(rng.random(1500) < 0.02, "yes", "no") for k in range(10)}
     X = pd.DataFrame({**columns, **rare, "x": rng.normal(size=1500)})
-    found = ClusterCondenser(20, random_state=0).condense(X, (X["x"] > 0).astype(int))
+    found = ClusterCondenser(20, teacher=TEACHER, random_state=0).condense(
+        X, (X["x"] > 0).astype(int)
+    )
     assert (found.sample_weight > 0).all()
     assert found.sample_weight.sum() == pytest.approx(1500)
 
@@ -470,7 +482,7 @@ def test_private_brier_knows_early_exits(monkeypatch):
 
 def test_curves_of_wrapped_models_are_those_of_the_models():
     times = np.array([300.0, 900.0, 1500.0])
-    condenser = ClusterCondenser(60, random_state=0)
+    condenser = ClusterCondenser(60, teacher=TEACHER, random_state=0)
     for objective in ("survival:cox", "survival:aft"):
         boosted = XGBRegressor(objective=objective, n_estimators=20, learning_rate=0.1)
         wrapped = CondensedEstimator(boosted, condenser).fit(*TRAIN[:2])

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest, fisher_exact, norm, rankdata
 
-__all__ = ["AttackScore", "score_attack"]
+__all__ = ["AttackScore", "by_patient", "score_attack"]
 
 Floats = NDArray[np.float64]
 
@@ -67,7 +67,7 @@ def score_attack(
     DeLong, DeLong and Clarke-Pearson (1988), Biometrics 44, doi:10.2307/2531595: the standard
     error; Clopper and Pearson (1934), doi:10.1093/biomet/26.4.404: intervals of shares.
     """
-    members, others = _by_patient(members, member_groups), _by_patient(others, other_groups)
+    members, others = by_patient(members, member_groups), by_patient(others, other_groups)
     m, n = len(members), len(others)
     joint = rankdata(np.concatenate([members, others]))
     # Share of the others below each member, and of the members above each other.
@@ -92,7 +92,7 @@ def score_attack(
     )
 
 
-def _by_patient(scores: Floats, groups: NDArray[Any] | None) -> Floats:
+def by_patient(scores: Floats, groups: NDArray[Any] | None) -> Floats:
     """Mean score of each patient: what is independent of each other."""
     if groups is None:
         return scores

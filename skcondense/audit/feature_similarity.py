@@ -72,8 +72,8 @@ def feature_similarity(a: Images, b: Images, pixel_range: float) -> Floats:
 
         alike(p_a, p_b, 0.85) * alike(g_a, g_b, 160)
 
-    and for colour images times |alike(i_a, i_b, 200) alike(q_a, q_b, 200)| ** 0.03, with *i* and
-    *q* the two axes of colour. Phase congruency uses log-Gabor filters of four orientations and
+    and for colour images times ``|alike(i_a, i_b, 200) alike(q_a, q_b, 200)| ** 0.03``, with *i*
+    and *q* the two axes of colour. Phase congruency uses log-Gabor filters of four orientations and
     four scales, of waves of 6, 12, 24 and 48 pixels, and a threshold for noise. From 384 pixels a
     side on, images are first reduced by averaging. A flat region has no phase congruency; where
     neither image has any, all pixels count alike.

@@ -122,8 +122,7 @@ def structural_similarity(a: Images, b: Images, pixel_range: float) -> Floats:
     lie inside the image of ::
 
         (2 mean_a mean_b + c1) (2 cov_ab + c2)
-        ------------------------------------------------
-        (mean_a**2 + mean_b**2 + c1) (var_a + var_b + c2)
+        / ((mean_a**2 + mean_b**2 + c1) (var_a + var_b + c2))
 
     Weights of the window sum to one and have a standard deviation of 1.5 pixels; variances are
     not corrected for the size of the sample.

@@ -1,38 +1,32 @@
 """Membership: whether somebody who has the set can tell who was in the real table."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.stats import norm
-from sklearn.base import clone
-from sklearn.decomposition import PCA
-from sklearn.neighbors import KernelDensity, KNeighborsClassifier, KNeighborsRegressor
 from sklearn.utils import check_random_state
 
 from skcondense.audit.attack_scores import AttackScore, score_attack
 from skcondense.audit.closeness import nearest_distance
 from skcondense.audit.real_rows import Codes, Records
+from skcondense.audit.releases import Attack, Density, Floats, Release, Signal, signals_for
+from skcondense.audit.shadows import Shadows, again, balanced_halves, condensed_again
+from skcondense.base import DatasetCondenser
 from skcondense.condensed_set import CondensedSet
-from skcondense.tasks import fit_weighted
 
-__all__ = ["MembershipAudit", "membership_audit"]
+__all__ = ["MembershipAudit", "check_units", "membership_audit", "nearest_ratio"]
 
-Floats = NDArray[np.float64]
-
-# Directions in which densities are estimated: kernels know nothing in many.
-N_DIRECTIONS = 8
 # Share of the rows that were not condensed which the attacker is given to compare with.
 REFERENCE = 0.5
 # Records that an audit needs of either kind; of fewer the interval means nothing.
 FEWEST = 20
 # What is called evidence.
 SIGNIFICANT = 0.05
-# Least probability that a loss is computed from.
-SMALLEST = 1e-6
+# Of fewer shadows LiRA could not tell how far confidences spread.
+FEWEST_SHADOWS = 4
+CONDENSED, PUBLISHED, UNRELATED = "condensed", "published rows", "unrelated rows"
 
 
 @dataclass(frozen=True)
@@ -67,14 +61,19 @@ class MembershipAudit:
     @property
     def worst(self) -> tuple[str, AttackScore]:
         """The attack on the condensed set that is least likely to be chance."""
-        own = self._of("condensed")
+        own = self._of(CONDENSED)
         attack = min(own, key=lambda name: (own[name].p_value, -own[name].auc))
         return attack, own[attack]
 
     @property
     def p_value(self) -> float:
         """Probability of the worst attack's success by chance, corrected for their number."""
-        return min(1.0, len(self._of("condensed")) * self.worst[1].p_value)
+        return min(1.0, len(self._of(CONDENSED)) * self.worst[1].p_value)
+
+    @property
+    def has_evidence(self) -> bool:
+        """Whether some attack on the set found more than chance explains."""
+        return self.p_value < SIGNIFICANT
 
     def _of(self, target: str) -> dict[str, AttackScore]:
         return {attack: score for (of, attack), score in self.scores.items() if of == target}
@@ -82,11 +81,11 @@ class MembershipAudit:
     def __str__(self) -> str:
         attack, worst = self.worst
         published, unrelated = (
-            self.scores[target, attack].auc for target in ("published rows", "unrelated rows")
+            self.scores[target, attack].auc for target in (PUBLISHED, UNRELATED)
         )
-        error = max(s.auc_high - s.auc_low for s in self._of("condensed").values()) / 3.92
+        error = max(s.auc_high - s.auc_low for s in self._of(CONDENSED).values()) / 3.92
         # What is found four times in five, after correcting for all tests.
-        n_tests = len(self._of("condensed")) * (1 + len(worst.tpr))
+        n_tests = len(self._of(CONDENSED)) * (1 + len(worst.tpr))
         missed = 0.5 + error * float(norm.isf(SIGNIFICANT / n_tests) + norm.isf(0.2))
         found = ", ".join(
             f"{share:.1%} of the members at {rate:.1%} false alarms"
@@ -100,7 +99,7 @@ class MembershipAudit:
             f"The same attack reached an area of {published:.3f} where all members themselves were "
             f"released, and {unrelated:.3f} where there was nothing to find.",
         ]
-        if self.p_value < SIGNIFICANT:
+        if self.has_evidence:
             lines.append(
                 f"There is evidence that members can be found (p = {self.p_value:.2g}): some of "
                 "them, even where the area is close to 0.5."
@@ -119,10 +118,14 @@ def membership_audit(
     members: tuple[Any, Any],
     others: tuple[Any, Any],
     *,
+    condenser: DatasetCondenser | None = None,
+    n_shadows: int = 4,
     estimator: Any = None,
     member_groups: Any = None,
     other_groups: Any = None,
+    n_jobs: int | None = None,
     random_state: Any = None,
+    verbose: int = 0,
 ) -> MembershipAudit:
     """Attack a set with what is known to somebody who was given it.
 
@@ -132,18 +135,32 @@ def membership_audit(
     ratio"); and the ratio of the two densities ("DOMIAS"). The fourth looks at a model trained on
     the set, and takes records with a small loss for members.
 
+    With `condenser` the attacker also knows how the set was made, and makes sets of halves of all
+    records, so that half of them hold a record and half do not. Up to four more attacks compare
+    what the set knows of a record with what those know: "RMIA" and "LiRA", by density and by loss.
+
     Parameters
     ----------
     condensed : CondensedSet
-        The set, of classification or regression; of survival sets only rows are attacked.
+        The set, of any task; of survival sets rows are attacked, and outcomes are not.
     members, others : tuple of (X, y)
         Rows that were condensed, and rows of the same kind that were not; at least 20 of each.
+    condenser : DatasetCondenser, default=None
+        What made the set; it is cloned. Each shadow is a whole fit to half of the members and
+        others together, with another seed and, with epsilon, other noise. No ledger counts
+        them: what they find is for the auditor's eyes.
+    n_shadows : int, default=4
+        Even, 4 at least. LiRA is at its best from 64 on.
     estimator : estimator, default=None
-        The model that is attacked; by default the nearest neighbour, which remembers best.
+        The model that is attacked; by default a forest of deep trees, which remembers its rows.
     member_groups, other_groups : array-like of shape (n_rows,), default=None
         Patient of each row. Scores are averaged by patient, and patients are counted.
+    n_jobs : int, default=None
+        Number of shadows that are made at the same time.
     random_state : int, RandomState instance or None, default=None
-        Splits the others, and draws the controls.
+        Splits the others, draws controls and shadows.
+    verbose : int, default=0
+        Whether to draw a progress bar over the shadows.
 
     Returns
     -------
@@ -153,27 +170,55 @@ def membership_audit(
     Raises
     ------
     ValueError
-        If there are too few rows or patients, or patients on both sides.
+        If there are too few rows or patients, patients on both sides, an odd number of shadows,
+        or another class of condensers made the set.
 
     Notes
     -----
-    These attacks are cheap and know one set only. A share of members found at a false positive
-    rate of 0.1 % is meaningful for thousands of others only.
+    A share of members found at a false positive rate of 0.1 % is meaningful for thousands of
+    others only.
 
     References
     ----------
     Van Breugel, Sun, Qian and van der Schaar (2023), Membership inference attacks against
     synthetic data through overfitting detection (DOMIAS), AISTATS, arXiv:2302.12580; Yeom,
     Giacomelli, Fredrikson and Jha (2018), Privacy risk in machine learning, CSF,
-    arXiv:1709.01604: the loss.
+    arXiv:1709.01604: the loss; Zarifzadeh, Liu and Shokri (2024), arXiv:2312.03262: RMIA; Carlini
+    and others (2022), arXiv:2112.03570: LiRA.
     """
     rng = np.random.default_rng(int(check_random_state(random_state).randint(2**31 - 1)))
     codes = Codes(condensed)
     inside = Records.of(codes, members, member_groups)
     outside = Records.of(codes, others, other_groups)
+    check_units(inside, outside)
+    known = outside.chosen_units(REFERENCE, rng)
+    reference, outside = outside.take(known), outside.take(~known)
+    targets = _targets(condensed, inside, reference, rng)
+    # What the last control is compared with must not be what was released.
+    spared = reference.take(np.arange(0, len(reference.Z), 2))
+    signals = signals_for(condensed.task, estimator, reference.Z)
+    pool = inside.and_others(outside)
+    scores: dict[tuple[str, str], Floats] = {}
+    for name, release in targets.items():
+        own = spared if name == UNRELATED else reference
+        for attack, function in _attacks(release, own.Z, signals).items():
+            scores[name, attack] = function(pool)
+    if condenser is not None:
+        _check_condenser(condenser, condensed, n_shadows)
+        is_in = balanced_halves(pool.units, n_shadows, rng)
+        made = again(condensed_again(condenser, codes), pool, is_in, rng, n_jobs, verbose)
+        plain = Shadows([Release.published(pool.take(half)) for half in is_in], is_in)
+        own_target = {CONDENSED: targets.pop(CONDENSED)}
+        scores |= _shadow_attacks(own_target, made, signals, pool)
+        scores |= _shadow_attacks(targets, plain, signals, pool)
+    return MembershipAudit({key: _scored(score, inside, outside) for key, score in scores.items()})
+
+
+def check_units(inside: Records, outside: Records) -> None:
+    """Refuse what is too few to say anything, and patients on both sides."""
     if min(inside.n_units, outside.n_units) < FEWEST:
         raise ValueError(
-            f"A membership audit needs {FEWEST} members and {FEWEST} others at least (patients, "
+            f"An attack needs {FEWEST} members and {FEWEST} others at least (patients, "
             f"where rows are grouped). Got {inside.n_units} and {outside.n_units}."
         )
     if inside.groups is not None and outside.groups is not None:
@@ -183,100 +228,79 @@ def membership_audit(
                 f"{shared} patients are among the members and among the others. Leave them out of "
                 "the others, who must not have been condensed."
             )
-    known = outside.chosen_units(REFERENCE, rng)
-    reference, outside = outside.take(known), outside.take(~known)
-    Z, weight = codes.of_prototypes()
-    targets = {
-        "condensed": _Release(Z, weight, *_training_rows(condensed, codes)),
-        "published rows": _published(inside, rng.permutation(len(inside.Z))),
-        "unrelated rows": _published(reference, np.arange(1, len(reference.Z), 2)[: len(Z)]),
+
+
+def _check_condenser(condenser: DatasetCondenser, condensed: CondensedSet, n_shadows: int) -> None:
+    if n_shadows < FEWEST_SHADOWS or n_shadows % 2:
+        raise ValueError(
+            f"n_shadows must be even, and {FEWEST_SHADOWS} at least: each record is in half of "
+            f"the shadows. Got {n_shadows}."
+        )
+    name = type(condenser).__name__
+    if not condensed.method.startswith(f"{name}("):
+        raise ValueError(
+            f"Pass the condenser that made the set, {condensed.method.split('(')[0]}, unfitted or "
+            f"not. Got a {name}."
+        )
+
+
+def _targets(
+    condensed: CondensedSet, inside: Records, reference: Records, rng: np.random.Generator
+) -> dict[str, Release]:
+    """The set, and the two controls."""
+    own = Release.of(condensed)
+    unrelated = reference.take(np.arange(1, len(reference.Z), 2)[: len(own.Z)])
+    return {
+        CONDENSED: own,
+        PUBLISHED: Release.published(inside.take(rng.permutation(len(inside.Z)))),
+        UNRELATED: Release.published(unrelated),
     }
-    # What the last one is compared with must not be what was released.
-    spared = reference.take(np.arange(0, len(reference.Z), 2))
-    model = _default_model(condensed) if estimator is None else estimator
-    scores = {}
-    for name, release in targets.items():
-        is_unrelated = name == "unrelated rows"
-        attacks = _attacks(release, spared.Z if is_unrelated else reference.Z)
-        if condensed.task != "survival":
-            attacks["loss"] = _loss_attack(release, model, condensed.task)
-        for attack, function in attacks.items():
-            scores[name, attack] = score_attack(
-                function(inside),
-                function(outside),
-                member_groups=inside.groups,
-                other_groups=outside.groups,
-            )
-    return MembershipAudit(scores)
 
 
-@dataclass(frozen=True)
-class _Release:
-    """Rows that an attacker is given: prototypes with weights, and what models are trained on."""
-
-    Z: Floats
-    weight: Floats
-    rows: Floats
-    y: NDArray[Any]
-    row_weight: Floats
-
-
-def _published(records: Records, rows: NDArray[np.intp]) -> _Release:
-    chosen = records.take(rows)
-    weight = np.ones(len(rows))
-    return _Release(chosen.Z, weight, chosen.Z, chosen.y, weight)
-
-
-def _training_rows(condensed: CondensedSet, codes: Codes) -> tuple[Floats, NDArray[Any], Floats]:
-    return codes.of(condensed.X), np.asarray(condensed.y), condensed.sample_weight
-
-
-def _attacks(release: _Release, reference: Floats) -> dict[str, Callable[[Records], Floats]]:
-    """Scores of records, greater for members."""
-    reduce = PCA(min(N_DIRECTIONS, *reference.shape)).fit(reference)
-    own = _density(reduce.transform(release.Z), release.weight)
-    general = _density(reduce.transform(reference), np.ones(len(reference)))
-    # Rows that lie on a row of the attacker's own are not infinitely far from all others.
-    tiny = 1e-9
+def _attacks(release: Release, reference: Floats, signals: list[Signal]) -> dict[str, Attack]:
+    """Scores of records by the release alone, greater for members."""
+    density = Density.seen_from(reference)
+    own = density.of(release)
+    general = density.around(reference, np.ones(len(reference)))
 
     def nearest(records: Records) -> Floats:
         return -nearest_distance(records.Z, release.Z)
 
-    def nearest_ratio(records: Records) -> Floats:
-        return nearest(records) / (nearest_distance(records.Z, reference) + tiny)
-
     def domias(records: Records) -> Floats:
-        Z = reduce.transform(records.Z)
-        return np.asarray(own.score_samples(Z) - general.score_samples(Z))
+        return own(records) - general(records)
 
-    return {"nearest": nearest, "nearest ratio": nearest_ratio, "DOMIAS": domias}
-
-
-def _density(Z: Floats, weight: Floats) -> KernelDensity:
-    """A kernel density of Scott's width."""
-    n_effective = weight.sum() ** 2 / (weight**2).sum()
-    width = max(Z.std(axis=0).mean(), 1e-3) * n_effective ** (-1 / (Z.shape[1] + 4))
-    return KernelDensity(bandwidth=width).fit(Z, sample_weight=weight)
+    losses = {signal.name: signal.of(release) for signal in signals if signal.name == "loss"}
+    return {
+        "nearest": nearest,
+        "nearest ratio": nearest_ratio(release, reference),
+        "DOMIAS": domias,
+        **losses,
+    }
 
 
-def _loss_attack(release: _Release, model: Any, task: str) -> Callable[[Records], Floats]:
-    fitted = fit_weighted(
-        clone(model), release.rows, release.y, release.row_weight, weights="replicate"
+def nearest_ratio(release: Release, reference: Floats) -> Attack:
+    """How much closer records are to a release than to the attacker's own rows."""
+    # Rows that lie on a row of the attacker's own are not infinitely far from all others.
+    tiny = 1e-9
+    return lambda records: (
+        -nearest_distance(records.Z, release.Z) / (nearest_distance(records.Z, reference) + tiny)
     )
 
-    def regression(records: Records) -> Floats:
-        return -np.abs(fitted.predict(records.Z) - records.y)
 
-    def classification(records: Records) -> Floats:
-        known = np.searchsorted(fitted.classes_, records.y).clip(max=len(fitted.classes_) - 1)
-        right = fitted.classes_[known] == records.y
-        share = fitted.predict_proba(records.Z)[np.arange(len(known)), known] * right
-        share = share.clip(SMALLEST, 1 - SMALLEST)
-        return np.asarray(np.log(share / (1 - share)))
+def _shadow_attacks(
+    targets: dict[str, Release], shadows: Shadows, signals: list[Signal], pool: Records
+) -> dict[tuple[str, str], Floats]:
+    """Scores of records by targets and by what shadows know, greater for members."""
+    scores = {}
+    for signal in signals:
+        usual = shadows.confidence(signal, pool)
+        for name, release in targets.items():
+            confidence = signal.of(release)(pool)
+            scores[name, f"RMIA {signal.name}"] = shadows.rmia(signal, confidence, usual)
+            scores[name, f"LiRA {signal.name}"] = shadows.lira(confidence, usual)
+    return scores
 
-    return regression if task == "regression" else classification
 
-
-def _default_model(condensed: CondensedSet) -> Any:
-    is_regression = condensed.task == "regression"
-    return KNeighborsRegressor(1) if is_regression else KNeighborsClassifier(1)
+def _scored(score: Floats, inside: Records, outside: Records) -> AttackScore:
+    members, others = np.split(score, [len(inside.Z)])
+    return score_attack(members, others, member_groups=inside.groups, other_groups=outside.groups)

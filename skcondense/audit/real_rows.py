@@ -10,8 +10,9 @@ from sklearn.utils import check_consistent_length, column_or_1d
 
 from skcondense.condensed_set import CondensedSet
 from skcondense.table import Container, TableEncoder, check_table, is_frame, is_images
+from skcondense.tasks import resolve_task
 
-__all__ = ["Codes", "Records"]
+__all__ = ["Codes", "Records", "resampled"]
 
 Floats = NDArray[np.float64]
 
@@ -49,6 +50,11 @@ class Codes:
         codes = TableEncoder(schema).encode(columns)
         return np.asarray(codes, dtype=np.float64)
 
+    def rows(self, Z: Floats) -> Any:
+        """Rows in the container of the set, from codes."""
+        columns = TableEncoder(self.condensed.schema).decode(Z)
+        return Container.of(self.condensed.X).build(columns)
+
     def of_prototypes(self) -> tuple[Floats, Floats]:
         """Codes and weights of the prototypes, each once."""
         _, first, row = np.unique(self.condensed.prototype, return_index=True, return_inverse=True)
@@ -65,7 +71,7 @@ class Records:
     Z : ndarray of shape (n_rows, n_codes)
         Codes.
     y : ndarray of shape (n_rows,)
-        Outcomes.
+        Outcomes; event and time are fields of one array.
     groups : ndarray of shape (n_rows,) or None
         Patient of each row.
     """
@@ -77,17 +83,32 @@ class Records:
     @classmethod
     def of(cls, codes: Codes, rows: tuple[Any, Any], groups: Any) -> "Records":
         """Encode rows (X, y) as the set has them."""
-        Z, y = codes.of(rows[0]), np.asarray(rows[1])
-        # Of survival sets outcomes have several columns, and are not looked at.
-        y = column_or_1d(y) if y.dtype.names is None and y.ndim < 3 and y.shape[-1:] != (2,) else y
+        Z, y = codes.of(rows[0]), rows[1]
+        is_survival = codes.condensed.task == "survival"
+        y = resolve_task("survival", y)[1] if is_survival else column_or_1d(np.asarray(y))
         groups = None if groups is None else column_or_1d(groups)
         check_consistent_length(Z, y, groups)
         return cls(Z, y, groups)
 
     @property
+    def units(self) -> NDArray[Any]:
+        """Patient of each row, or the row itself where they are not grouped."""
+        return np.arange(len(self.Z)) if self.groups is None else self.groups
+
+    @property
     def n_units(self) -> int:
         """Number of patients, or of rows where they are not grouped."""
-        return len(self.Z) if self.groups is None else len(np.unique(self.groups))
+        return len(np.unique(self.units))
+
+    def and_others(self, others: "Records") -> "Records":
+        """These rows, then others of other patients."""
+        own, strange = (np.unique(part.units, return_inverse=True)[1] for part in (self, others))
+        is_grouped = self.groups is not None or others.groups is not None
+        return Records(
+            np.concatenate([self.Z, others.Z]),
+            np.concatenate([self.y, others.y]),
+            np.concatenate([own, len(own) + strange]) if is_grouped else None,
+        )
 
     def take(self, rows: NDArray[Any]) -> "Records":
         """Some of the rows."""
@@ -96,7 +117,27 @@ class Records:
 
     def chosen_units(self, share: float, rng: np.random.Generator) -> NDArray[np.bool_]:
         """A share of the rows, or of the patients."""
-        units = np.arange(len(self.Z)) if self.groups is None else self.groups
-        names = np.unique(units)
+        names = np.unique(self.units)
         count = round(share * len(names))
-        return np.asarray(np.isin(units, rng.choice(names, count, replace=False)))
+        return np.asarray(np.isin(self.units, rng.choice(names, count, replace=False)))
+
+
+def resampled(units: NDArray[Any], n_times: int, rng: np.random.Generator) -> NDArray[np.intp]:
+    """How often each row occurs in the sample itself, then in samples of as many of its patients.
+
+    Parameters
+    ----------
+    units : ndarray of shape (n_rows,)
+        Patient of each row.
+    n_times : int
+        Number of samples that are drawn with replacement.
+    rng : numpy Generator
+        Draws them.
+
+    Returns
+    -------
+    ndarray of shape (n_times + 1, n_rows)
+    """
+    names, patient = np.unique(units, return_inverse=True)
+    times = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=n_times)
+    return np.vstack([np.ones(len(patient), dtype=np.intp), times[:, patient]])

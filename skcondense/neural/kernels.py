@@ -23,7 +23,7 @@ class Kernel(ABC):
         return self
 
     def rows(self, x: Any) -> Any:
-        """What the kernel compares of network inputs of shape (n, *input_shape): all, as rows."""
+        """What the kernel compares of inputs of shape ``(n, *input_shape)``: all, as rows."""
         return x.flatten(1)
 
     @abstractmethod

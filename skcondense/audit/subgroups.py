@@ -1,0 +1,447 @@
+"""Subgroups: whether the set serves, and exposes, some patients more than others."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
+
+from skcondense._threads import single_threaded
+from skcondense.audit.attack_scores import score_attack
+from skcondense.audit.membership import REFERENCE, check_units, nearest_ratio
+from skcondense.audit.real_rows import Codes, Records, resampled
+from skcondense.audit.releases import Floats, Release
+from skcondense.audit.utility import default_estimators
+from skcondense.condensed_set import CondensedSet
+from skcondense.table import Container, TableSchema, check_table, is_images
+from skcondense.tasks import ClassificationTask, Task, fit_weighted, resolve_task
+from skcondense.tasks.survival_curves import parts_of
+
+__all__ = ["SubgroupAudit", "subgroup_audit"]
+
+ALL, MISSING = "(all)", "(missing)"
+ATTACK = "nearest ratio"
+AREA = ("attack_auc", "attack_auc_low", "attack_auc_high")
+
+
+@dataclass(frozen=True)
+class SubgroupAudit:
+    """Utility, and where members were given risk, of each subgroup.
+
+    Attributes
+    ----------
+    metric : str
+        "AUROC", "R2" or "C-index"; greater is better.
+    min_rows : int
+        Subgroups of fewer rows are counted and not scored.
+    table : DataFrame
+        One row per level, the whole table ("(all)") first: ``n_rows``, ``n_patients``, ``n_events``
+        (rows with an event, or of the second of two classes, or of the rarest of several; NaN for
+        regression), ``too_few``; ``condensed``, the mean metric of the models that were trained
+        on the set; ``minus_all``, its difference from the whole table; with `train`, ``full`` and
+        ``minus_full``, the metric of models that were trained on real rows and the difference
+        from it; each with ``_low`` and ``_high``, its 95 % interval. With members
+        ``n_members``, and ``attack_auc`` with its interval: the area under the ROC curve of a
+        membership attack on members and others of the level. NaN where there are too few.
+    """
+
+    metric: str
+    min_rows: int
+    table: pd.DataFrame
+
+    @property
+    def gaps(self) -> tuple[str, ...]:
+        """Levels in which models trained on the set are worse than in the whole table."""
+        return self._where("minus_all", below=True)
+
+    @property
+    def losses(self) -> tuple[str, ...]:
+        """Levels in which they are worse than models that were trained on real rows."""
+        return self._where("minus_full", below=True)
+
+    @property
+    def exposed(self) -> tuple[str, ...]:
+        """Levels in which the membership attack found members."""
+        return self._where("attack_auc", below=False)
+
+    @property
+    def too_few(self) -> tuple[str, ...]:
+        """Levels that were not scored."""
+        return tuple(self.table.loc[self.table["too_few"], "level"])
+
+    def _where(self, name: str, *, below: bool) -> tuple[str, ...]:
+        if name not in self.table:
+            return ()
+        limit = self.table[f"{name}_high"] < 0 if below else self.table[f"{name}_low"] > 0.5
+        return tuple(self.table.loc[limit & (self.table["level"] != ALL), "level"])
+
+    def __str__(self) -> str:
+        whole = self.table.iloc[0]
+        n_scored = int((~self.table["too_few"]).sum()) - 1
+        lines = [
+            f"{n_scored} subgroups of {whole['n_rows']} rows of {whole['n_patients']} patients. "
+            f"Models trained on the set reach {self.metric} {_in_words(whole, 'condensed')} on "
+            "the whole table (greater is better).",
+            _listed(self.gaps, "Worse than in the whole table", self.table, "minus_all"),
+        ]
+        if "full" in self.table:
+            worse = "Worse than models trained on real rows"
+            lines.append(_listed(self.losses, worse, self.table, "minus_full"))
+        if "attack_auc" in self.table:
+            found = "Members were found by a membership attack (area; 0.5 is chance)"
+            lines.append(_listed(self.exposed, found, self.table, "attack_auc"))
+        if self.too_few:
+            lines.append(
+                f"Too few to say anything (fewer than {self.min_rows} rows, or outcomes that do "
+                f"not vary): {', '.join(self.too_few)}. That is not evidence that they are served "
+                "well."
+            )
+        lines.append(
+            "Each interval is by itself: of 40 subgroups that are like all others, one or so is "
+            "listed by chance. Wide intervals hide differences."
+        )
+        return "\n".join(lines)
+
+
+def _in_words(row: Any, name: str) -> str:
+    return f"{row[name]:.3f} ({row[f'{name}_low']:.3f} to {row[f'{name}_high']:.3f})"
+
+
+def _listed(levels: tuple[str, ...], what: str, table: pd.DataFrame, name: str) -> str:
+    rows = table.set_index("level")
+    parts = [f"{level} {_in_words(rows.loc[level], name)}" for level in levels]
+    return f"{what}: {', '.join(parts) if parts else 'no subgroup, at this power'}."
+
+
+def subgroup_audit(
+    condensed: CondensedSet,
+    test: tuple[Any, Any],
+    by: Any,
+    *,
+    train: tuple[Any, Any] | None = None,
+    members: tuple[Any, Any] | None = None,
+    estimators: Mapping[str, Any] | None = None,
+    groups: Any = None,
+    member_groups: Any = None,
+    n_bootstrap: int = 100,
+    min_rows: int = 20,
+    random_state: Any = None,
+) -> SubgroupAudit:
+    """Test models that were trained on the set in subgroups of real rows.
+
+    Models learn from the whole set, and are tested on the held-out rows of each subgroup.
+
+    Parameters
+    ----------
+    condensed : CondensedSet
+        The set, of any task; survival needs scikit-survival.
+    test : tuple of (X, y)
+        Real rows that were neither condensed nor used to choose anything.
+    by : str, tuple of (str, array-like), or array-like of shape (n_test_rows,)
+        Name of a column, whose categories are the subgroups; name of a column of numbers and the
+        edges of bands, each of which includes its lower edge; or the subgroup of each test row,
+        for example its site. Empty cells are a subgroup of their own.
+    train : tuple of (X, y), default=None
+        Real rows on which the same models are trained for comparison.
+    members : tuple of (X, y), default=None
+        Rows that were condensed. A membership attack then compares, in each subgroup, members with
+        test rows; half of the test rows, drawn by patient, are the attacker's own.
+    estimators : mapping of {str: estimator}, default=None
+        Unfitted models by name; `default_estimators` by default.
+    groups, member_groups : array-like of shape (n_rows,), default=None
+        Patient of each test row, and of each member. Patients are resampled and counted.
+    n_bootstrap : int, default=100
+        Number of resamples, at least 20. Every model is scored again in each, in every subgroup.
+    min_rows : int, default=20
+        Subgroups of fewer rows are reported as too few, never left out.
+    random_state : int, RandomState instance or None, default=None
+        Resamples patients, splits the test rows for the attack, and seeds the default models.
+
+    Returns
+    -------
+    SubgroupAudit
+        Print it for sentences; `table` has all numbers.
+
+    Raises
+    ------
+    ValueError
+        If there is no such column, a column of numbers comes without edges, edges do not
+        increase, lengths differ, or members come with subgroups that are not a column.
+
+    Notes
+    -----
+    A subgroup may be harder to predict for any model: compare `full` before blaming the set.
+    R2 is relative to the variance within the subgroup, which may be small.
+    Intervals reach 1.96 standard deviations over resampled test patients; other draws of the set
+    and of the training rows would move the numbers too. The attack, "nearest ratio", is one of
+    those of `membership_audit`; it sees rows and no outcomes.
+    """
+    if n_bootstrap < 20 or min_rows < 2:
+        raise ValueError(
+            f"n_bootstrap must be 20 at least, and min_rows 2. Got {n_bootstrap} and {min_rows}."
+        )
+    seed = int(check_random_state(random_state).randint(2**31 - 1))
+    rng = np.random.default_rng(seed)
+    X = check_table(test[0], images=is_images(test[0]))
+    y = resolve_task(condensed.task, test[1])[1]
+    patients = np.arange(len(y)) if groups is None else column_or_1d(groups)
+    division = _Division.of(condensed.schema, by, has_members=members is not None)
+    level = division.levels(X)
+    check_consistent_length(y, X, patients, level)
+    masks = {ALL: np.ones(len(y), dtype=bool)}
+    masks |= {name: level == name for name in division.and_found_in(level)}
+    task = _task(condensed, train)
+    models = estimators or default_estimators(task.name, condensed.schema, seed)
+    sources = {"condensed": (condensed.X, condensed.y, condensed.sample_weight)}
+    if train is not None:
+        sources["full"] = (*train, np.ones(len(train[1])))
+    scorer = _Scorer(task, y, min_rows)
+    samples = [np.repeat(np.arange(len(y)), n) for n in resampled(patients, n_bootstrap, rng)]
+    with single_threaded():
+        scores = {
+            source: scorer.of(_predictions(models, task, rows, X), masks, samples)
+            for source, rows in sources.items()
+        }
+    table = []
+    for name, mask in masks.items():
+        facts: dict[str, Any] = {"level": name, "n_rows": int(mask.sum())}
+        facts |= {"n_patients": len(np.unique(patients[mask])), "n_events": scorer.n_events(mask)}
+        facts |= {"too_few": not scorer.can_score(np.flatnonzero(mask))}
+        own, whole = (scores["condensed"][which] for which in (name, ALL))
+        facts |= _interval("condensed", own) | _interval("minus_all", own - whole)
+        if "full" in scores:
+            full = scores["full"][name]
+            facts |= _interval("full", full) | _interval("minus_full", own - full)
+        table.append(facts)
+    found = pd.DataFrame(table)
+    if members is not None:
+        codes = Codes(condensed)
+        inside = Records.of(codes, members, member_groups)
+        outside = Records.of(codes, (X, test[1]), groups)
+        member_masks = {name: division.levels(members[0]) == name for name in masks}
+        member_masks[ALL] = np.ones(len(inside.Z), dtype=bool)
+        risks = _risks(condensed, (inside, member_masks), (outside, masks), min_rows, rng)
+        found = found.join(pd.DataFrame(risks))
+    return SubgroupAudit(task.metric_name, min_rows, found)
+
+
+# Who belongs where.
+
+
+@dataclass(frozen=True)
+class _Division:
+    """Names of subgroups, in order, and the subgroup of each row of a table."""
+
+    names: tuple[str, ...]
+    levels: Callable[[Any], NDArray[Any]]
+
+    @classmethod
+    def of(cls, schema: TableSchema, by: Any, *, has_members: bool) -> "_Division":
+        """By a column, by bands of one, or by what is given for each test row."""
+        if isinstance(by, str):
+            return cls._by_category(schema, by)
+        if isinstance(by, tuple) and len(by) == 2 and isinstance(by[0], str):
+            return cls._by_band(schema, by[0], np.asarray(by[1], dtype=np.float64))
+        if has_members:
+            raise ValueError(
+                "Members have subgroups only by a column of the table; what was given names those "
+                "of the test rows. Pass the name of a column, or leave out members."
+            )
+        values = column_or_1d(np.asarray(by))
+        return cls((), lambda X: _named(values, pd.isna(values)))
+
+    @classmethod
+    def _by_category(cls, schema: TableSchema, name: str) -> "_Division":
+        position = _position(schema, name)
+        if schema[name].is_number:
+            raise ValueError(
+                f"Column {name!r} holds numbers. Pass it with the edges of bands: "
+                f"by=({name!r}, [...])."
+            )
+        names = tuple(str(category) for category in schema[name].categories or ())
+        return cls(names, lambda X: _named(*_cells(schema, position, X)))
+
+    @classmethod
+    def _by_band(cls, schema: TableSchema, name: str, edges: Floats) -> "_Division":
+        position = _position(schema, name)
+        if not schema[name].is_number:
+            raise ValueError(
+                f"Column {name!r} holds categories, which have no bands. Pass by={name!r}."
+            )
+        if edges.ndim != 1 or not len(edges) or not (np.diff(edges) > 0).all():
+            raise ValueError(
+                "The edges of bands must be a list of increasing numbers. Got an array of shape "
+                f"{edges.shape}."
+            )
+        between = (f"{a:g} to {b:g}" for a, b in pairwise(edges))
+        names = (f"below {edges[0]:g}", *between, f"{edges[-1]:g} or more")
+
+        def levels(X: Any) -> NDArray[Any]:
+            values, missing = _cells(schema, position, X)
+            return _named(np.array(names)[np.digitize(values, edges)], missing)
+
+        return cls(names, levels)
+
+    def and_found_in(self, level: NDArray[Any]) -> list[str]:
+        """All names, also of subgroups without rows, and those that only the rows have."""
+        return [*self.names, *sorted(set(level.tolist()) - set(self.names))]
+
+
+def _position(schema: TableSchema, name: str) -> int:
+    names = [column.name for column in schema if not column.is_image]
+    if name not in names:
+        raise ValueError(
+            f"The table has no column {name!r} to divide by. Its columns are {names}. Pass an "
+            "array for what is no column."
+        )
+    return schema.names.index(name)
+
+
+def _cells(schema: TableSchema, position: int, X: Any) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Values of a column of the schema, and which are missing."""
+    X = check_table(X)
+    container = Container.of(X)
+    ordered = schema.for_container(container)
+    # Frames have their own order of columns.
+    cells = container.read(X)[ordered.names.index(schema.names[position])]
+    return cells.values, cells.missing
+
+
+def _named(values: NDArray[Any], missing: NDArray[np.bool_]) -> NDArray[Any]:
+    pairs = zip(values.tolist(), missing.tolist(), strict=True)
+    return np.array([MISSING if gone else str(value) for value, gone in pairs], dtype=object)
+
+
+# How well each subgroup is served.
+
+
+@dataclass(frozen=True)
+class _Replayed:
+    """A model that was asked already: its rows are positions among those that it was asked of."""
+
+    predictions: Floats
+    classes_: Any
+
+    def predict(self, rows: NDArray[np.intp]) -> Floats:
+        return self.predictions[rows]
+
+    def predict_proba(self, rows: NDArray[np.intp]) -> Floats:
+        return self.predictions[rows]
+
+
+def _task(condensed: CondensedSet, train: tuple[Any, Any] | None) -> Task:
+    """The set's task, which knows the classes of all models."""
+    task, y = resolve_task(condensed.task, condensed.y)
+    if train is None or not isinstance(task, ClassificationTask):
+        return task
+    return task.of(np.concatenate([y, resolve_task(condensed.task, train[1])[1]]))
+
+
+def _predictions(
+    models: Mapping[str, Any], task: Task, rows: tuple[Any, Any, Floats], X: Any
+) -> list[_Replayed]:
+    """What models trained on weighted rows say of others."""
+    X_train, y, weight = rows
+    y = resolve_task(task.name, y)[1]
+    classes = getattr(task, "classes", None)
+    fitted = (
+        fit_weighted(clone(model), X_train, y, weight, weights="replicate")
+        for model in models.values()
+    )
+    return [_Replayed(task.predict(model, X), classes) for model in fitted]
+
+
+@dataclass(frozen=True)
+class _Scorer:
+    """The task's metric on parts of the test rows."""
+
+    task: Task
+    y: NDArray[Any]
+    min_rows: int
+
+    def of(
+        self,
+        models: list[_Replayed],
+        masks: dict[str, NDArray[np.bool_]],
+        samples: list[NDArray[np.intp]],
+    ) -> dict[str, Floats]:
+        """Mean metric of the models, by level and sample; the first sample are the rows."""
+        return {
+            name: np.array([self._mean(models, rows[mask[rows]]) for rows in samples])
+            if self.can_score(np.flatnonzero(mask))
+            else np.full(len(samples), np.nan)
+            for name, mask in masks.items()
+        }
+
+    def can_score(self, rows: NDArray[np.intp]) -> bool:
+        """Whether there are enough rows, of outcomes that can be told apart."""
+        return len(rows) >= self.min_rows and self._varies(rows)
+
+    def n_events(self, mask: NDArray[np.bool_]) -> float:
+        """Rows with an event, of the second of two classes, or of the rarest of several."""
+        if self.task.name == "survival":
+            return int(parts_of(self.y[mask])[0].sum())
+        if not isinstance(self.task, ClassificationTask):
+            return float("nan")
+        classes = self.task.classes
+        counted = (self.y[:, np.newaxis] == classes).sum(axis=0)
+        which = 1 if len(classes) == 2 else counted.argmin()
+        return int((self.y[mask] == classes[which]).sum())
+
+    def _varies(self, rows: NDArray[np.intp]) -> bool:
+        y = self.y[rows]
+        if self.task.name != "survival":
+            return len(np.unique(y)) > 1
+        event, time = parts_of(y)
+        # The C-index needs somebody who outlived somebody else.
+        return bool(event.any() and time[event].min() < time.max())
+
+    def _mean(self, models: list[_Replayed], rows: NDArray[np.intp]) -> float:
+        if not len(rows) or not self._varies(rows):
+            return float("nan")
+        return float(np.mean([self.task.metric(model, rows, self.y[rows]) for model in models]))
+
+
+def _interval(name: str, values: Floats) -> dict[str, float]:
+    """The value itself, and its interval over resampled patients."""
+    # Percentiles of a hundred would hang on the outermost few.
+    reach = 1.96 * np.nanstd(values[1:]) if not np.isnan(values[0]) else np.nan
+    low, high = values[0] - reach, min(values[0] + reach, 1.0)
+    return {name: float(values[0]), f"{name}_low": float(low), f"{name}_high": float(high)}
+
+
+# How exposed it is.
+
+
+def _risks(
+    condensed: CondensedSet,
+    inside: tuple[Records, dict[str, NDArray[np.bool_]]],
+    outside: tuple[Records, dict[str, NDArray[np.bool_]]],
+    min_rows: int,
+    rng: np.random.Generator,
+) -> list[dict[str, float]]:
+    """Area of the membership attack among the members and the others of each level."""
+    (members, in_level), (others, out_level) = inside, outside
+    check_units(members, others)
+    is_known = others.chosen_units(REFERENCE, rng)
+    # Of whatever level: an attacker compares with all rows that it has.
+    attack = nearest_ratio(Release.of(condensed), others.take(is_known).Z)
+    found = []
+    for name, mask in in_level.items():
+        own, strange = members.take(mask), others.take(out_level[name] & ~is_known)
+        facts = {"n_members": len(own.Z), **dict.fromkeys(AREA, np.nan)}
+        if min(len(own.Z), len(strange.Z)) >= min_rows:
+            score = score_attack(
+                attack(own),
+                attack(strange),
+                member_groups=own.groups,
+                other_groups=strange.groups,
+            )
+            facts |= zip(AREA, (score.auc, score.auc_low, score.auc_high), strict=True)
+        found.append(facts)
+    return found
