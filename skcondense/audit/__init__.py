@@ -30,6 +30,7 @@ from skcondense.audit.survival_prediction import (
     survival_metrics,
     survival_table,
 )
+from skcondense.audit.together import Audit, audit
 from skcondense.audit.utility import default_estimators, train_and_test
 from skcondense.tasks import Rows
 
@@ -37,6 +38,7 @@ __all__ = [
     "AttackScore",
     "AttributeAudit",
     "AttributeScore",
+    "Audit",
     "ClosenessAudit",
     "Estimate",
     "MembershipAudit",
@@ -46,6 +48,7 @@ __all__ = [
     "Rows",
     "SubgroupAudit",
     "attribute_audit",
+    "audit",
     "calibration_by_risk",
     "closeness_audit",
     "compare_kaplan_meier",

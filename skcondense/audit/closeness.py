@@ -1,9 +1,10 @@
 """Closeness: a set beside the rows it was made of, and beside rows that it never saw."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 from sklearn.neighbors import NearestNeighbors
@@ -48,6 +49,24 @@ class ClosenessAudit:
     nearer: float
     nearer_low: float
     nearer_high: float
+
+    @property
+    def has_evidence(self) -> bool:
+        """Whether prototypes are nearer to training rows, or more of them are copies of such."""
+        pairs = (self.n_exact, self.n_exact_holdout), (self.n_copies, self.n_copies_holdout)
+        return self.nearer_low > 0.5 or any(self._is_more(*pair) for pair in pairs)
+
+    def _is_more(self, of_train: int, of_holdout: int) -> bool:
+        """Whether training rows have more copies than their number explains."""
+        n_copies, share = of_train + of_holdout, self.n_train / (self.n_train + self.n_holdout)
+        if not n_copies:
+            return False
+        return bool(binomtest(of_train, n_copies, share, alternative="greater").pvalue < 0.05)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """All numbers in one row."""
+        return pd.DataFrame([asdict(self)])
 
     def __str__(self) -> str:
         is_nearer = self.nearer_low > 0.5

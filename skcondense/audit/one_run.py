@@ -1,6 +1,6 @@
 """One run: a lower bound of epsilon from a single fit with made-up patients."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -64,8 +64,7 @@ class OneRunAudit:
     @property
     def table(self) -> pd.DataFrame:
         """All numbers in one row."""
-        facts = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return pd.DataFrame([facts])
+        return pd.DataFrame([asdict(self)])
 
     def __str__(self) -> str:
         said = "The fit states no epsilon." if self.stated is None else (

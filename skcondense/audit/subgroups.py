@@ -70,6 +70,11 @@ class SubgroupAudit:
         return self._where("attack_auc", below=False)
 
     @property
+    def has_evidence(self) -> bool:
+        """Whether members are found in some level; gaps in utility are no leak."""
+        return bool(self.exposed)
+
+    @property
     def too_few(self) -> tuple[str, ...]:
         """Levels that were not scored."""
         return tuple(self.table.loc[self.table["too_few"], "level"])
