@@ -10,7 +10,8 @@ from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.metrics import roc_auc_score
 
 from skcondense import ClusterCondenser, RandomCondenser
-from skcondense.audit.attribute import _area, attribute_audit, resampled
+from skcondense.audit.attribute import _area, attribute_audit
+from skcondense.audit.real_rows import resampled
 
 FOREST = RandomForestClassifier(25, random_state=0)
 

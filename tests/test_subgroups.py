@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 
 from skcondense import ClusterCondenser, ColumnSchema, RandomCondenser, TableSchema
-from skcondense.audit.subgroups import subgroup_audit
+from skcondense.audit import subgroup_audit
 from skcondense.table import SchemaVectorizer
 
 NUMBERS = tuple(
