@@ -1,4 +1,4 @@
-"""The command line: ``skcondense demo | schema | condense | evaluate | ledger``."""
+"""The command line: ``skcondense demo | schema | condense | evaluate | audit | ledger``."""
 
 import argparse
 import sys
@@ -24,7 +24,7 @@ from skcondense import (
     TableSchema,
     ZeroOrderCondenser,
 )
-from skcondense.audit import default_estimators, train_and_test
+from skcondense.audit import audit, default_estimators, train_and_test
 from skcondense.privacy import compose, epsilon_of
 from skcondense.report import plot_utility
 from skcondense.table import Container, infer_schema
@@ -115,6 +115,17 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--test", type=Path, required=True, help="real rows that were held out")
     evaluate.add_argument("--train", type=Path, help="the real rows, to compare with")
     evaluate.set_defaults(run=_evaluate)
+
+    auditing = commands.add_parser("audit", help="attack a condensed set, and say what was found")
+    auditing.add_argument("condensed", type=Path, help="directory that `condense` wrote")
+    auditing.add_argument("--train", type=Path, required=True, help="the rows that were condensed")
+    auditing.add_argument("--holdout", type=Path, required=True, help="rows that were not")
+    auditing.add_argument("--groups", help="patient column, if patients have several rows")
+    auditing.add_argument("--sensitive", nargs="+", default=[], help="columns to guess")
+    auditing.add_argument("--by", nargs="+", default=[], help="columns whose levels are subgroups")
+    auditing.add_argument("--seed", type=int)
+    auditing.add_argument("--json", action="store_true", help="print JSON, with all numbers")
+    auditing.set_defaults(run=_audit)
 
     ledger = commands.add_parser("ledger", help="print what a privacy ledger has counted")
     ledger.add_argument("file", type=Path)
@@ -305,17 +316,36 @@ def _evaluate(args: argparse.Namespace) -> None:
     condensed = CondensedSet.load(args.condensed)
     # The classes are those of the condensed rows; a test file may lack one.
     task, _ = resolve_task(condensed.task, condensed.y)
-    test = _real_rows(args.test, condensed)
+    test = _real_rows(_read(args.test), condensed)
     models = default_estimators(task.name, condensed.schema)
     scores = {f"{condensed.n_prototypes} prototypes": _train(models, task, condensed, test)}
     if args.train:
-        X, y = _real_rows(args.train, condensed)
+        X, y = _real_rows(_read(args.train), condensed)
         scores = {f"all {len(y)} real rows": _full(models, task, X, y, test), **scores}
     _print(scores, f"{task.metric_name} on {len(test[1])} real rows")
 
 
-def _real_rows(path: Path, condensed: CondensedSet) -> tuple[Any, Any]:
-    frame = _read(path)
+def _audit(args: argparse.Namespace) -> None:
+    condensed = CondensedSet.load(args.condensed)
+    frames = _read(args.train), _read(args.holdout)
+    train, holdout = (_real_rows(frame, condensed) for frame in frames)
+    names = None if args.groups is None else [args.groups]
+    groups = [None if names is None else frame[_present(frame, names)[0]] for frame in frames]
+    found = audit(
+        condensed,
+        train,
+        holdout,
+        sensitive=tuple(args.sensitive),
+        by=tuple(args.by),
+        train_groups=groups[0],
+        holdout_groups=groups[1],
+        random_state=args.seed,
+        verbose=1,
+    )
+    print(found.to_json() if args.json else found)
+
+
+def _real_rows(frame: Any, condensed: CondensedSet) -> tuple[Any, Any]:
     names = list(TargetContainer.of(condensed.y).names)
     y = frame[_present(frame, names)]
     _, values = resolve_task(condensed.task, y if len(names) == 2 else y[names[0]])

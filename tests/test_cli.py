@@ -54,6 +54,26 @@ def test_schema_condense_evaluate(path, tmp_path, capsys):
     assert "all 120 real rows" in shown
 
 
+def test_audit(table, tmp_path, capsys):
+    train, holdout, out = tmp_path / "train.csv", tmp_path / "holdout.csv", tmp_path / "out"
+    frame = table.drop(columns=["time", "event"]).assign(patient=np.arange(120) // 2)
+    frame[:60].to_csv(train, index=False)
+    frame[60:].to_csv(holdout, index=False)
+    condense = ["condense", train, "--target", "ill", "--groups", "patient", "--seed", 0]
+    assert run(*condense, "--method", "random", "--n-prototypes", 30, "-o", out) == 0
+    capsys.readouterr()
+    rows = ["--train", train, "--holdout", holdout, "--groups", "patient", "--seed", 0]
+    assert run("audit", out, *rows) == 0
+    assert capsys.readouterr().out.startswith("Evidence of leaks in: closeness")
+    assert run("audit", out, *rows, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["audits"]["closeness"]["table"][0]["n_exact"] == 30
+    # Thirty patients; rows would be sixty.
+    assert found["audits"]["membership"]["table"][0]["n_members"] == 30
+    assert run("audit", out, *rows, "--sensitive", "height") == 2
+    assert "no column 'height'" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("method", ["random", "herding"])
 def test_parquet(method, table, tmp_path):
     path = tmp_path / "table.parquet"
