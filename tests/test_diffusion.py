@@ -330,7 +330,7 @@ def test_a_denoiser_learns_what_belongs_to_a_stratum():
     # Stratum 0 is dark and stratum 1 is bright.
     x = torch.where(torch.arange(200) % 2 == 0, -0.7, 0.7).view(-1, 1, 1, 1).expand(-1, 1, 8, 8)
     x = x + 0.05 * torch.randn(200, 1, 8, 8, generator=generator())
-    run = training(x, 120)
+    run = training(x, 80)
     model = run.run()
     assert run.scores[-1] < run.scores[0] / 2
     dark, bright = (
@@ -344,7 +344,9 @@ def test_a_denoiser_learns_what_belongs_to_a_stratum():
 
 
 def test_training_stops_when_held_out_images_gain_nothing(monkeypatch):
-    run = training(torch.zeros(20, 1, 8, 8), 800, width=8, batch_size=4)
+    # Forty scores, if nothing stops it.
+    monkeypatch.setattr(diffusion_module, "LEAST_STEPS", 5)
+    run = training(torch.zeros(20, 1, 8, 8), 200, width=8, batch_size=4)
     scores = iter([1.0, 0.5, *[0.6] * 100])
     monkeypatch.setattr(DenoisingTraining, "_score", lambda self: self.scores.append(next(scores)))
     run.run()
@@ -363,12 +365,13 @@ class Cut(Exception):
 @pytest.mark.parametrize("stage", ["generator", "match"])
 def test_a_run_that_was_cut_off_ends_where_it_would_have(stage, digits, tmp_path, monkeypatch):
     monkeypatch.setattr(diffusion_module, "CHECKPOINT_EVERY", 0.0)
+    monkeypatch.setattr(diffusion_module, "LEAST_STEPS", 5)
     settings = {**SMALL, "max_iter": 4, "random_state": 3}
-    whole = DiffusionMatchingCondenser(6, generator=replace(TINY, n_steps=40), **settings)
+    whole = DiffusionMatchingCondenser(6, generator=replace(TINY, n_steps=20), **settings)
     expected = clone(whole).fit(*digits)
 
     def cut(progress):
-        if progress.stage == stage and progress.n_iter >= (20 if stage == "generator" else 3):
+        if progress.stage == stage and progress.n_iter >= (10 if stage == "generator" else 3):
             raise Cut
 
     kept = {"checkpoint": tmp_path / "run"}
@@ -399,7 +402,7 @@ def test_a_run_that_was_cut_off_ends_where_it_would_have(stage, digits, tmp_path
 
 def test_a_stopped_generator_is_not_found_again(digits, tmp_path):
     whole = DiffusionMatchingCondenser(
-        6, generator=replace(TINY, n_steps=30), **SMALL, random_state=0
+        6, generator=replace(TINY, n_steps=12), **SMALL, random_state=0
     )
     expected = clone(whole).fit(*digits)
     kept = {"checkpoint": tmp_path / "run"}

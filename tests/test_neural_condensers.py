@@ -63,7 +63,7 @@ FAILED_BY_NETWORKS = {
 @pytest.mark.filterwarnings("ignore::FutureWarning")
 @parametrize_with_checks(
     [c for c in CONDENSERS if not isinstance(c, GradientMatchingCondenser)]
-    + [NeuralClassifier(MLP(8), n_steps=200, device="cpu")],
+    + [NeuralClassifier(MLP(8), n_steps=60, learning_rate=0.03, device="cpu")],
     expected_failed_checks=lambda e: (
         expected_failed_checks(e) if hasattr(e, "condense") else FAILED_BY_NETWORKS
     ),
@@ -81,6 +81,13 @@ def test_contract(condenser):
 def digits():
     X, y = load_digits(return_X_y=True)
     return train_test_split(X.reshape(-1, 8, 8), y, test_size=0.4, stratify=y, random_state=0)
+
+
+@pytest.fixture(scope="module")
+def three_digits(digits):
+    """Methods that go from class to class have less to do."""
+    few = digits[2] < 3
+    return digits[0][few][:150], digits[2][few][:150]
 
 
 IMAGES = [clone(c).set_params(n_prototypes=20) for c in CONDENSERS]
@@ -177,8 +184,8 @@ def test_networks_ignore_columns_that_never_varied():
     )
 
 
-def test_learned_labels_are_weighted_rows(digits):
-    X, _, y, _ = digits
+def test_learned_labels_are_weighted_rows(three_digits):
+    X, y = three_digits
     for labels in ("learned", "solved"):
         condenser = KernelInducingPointsCondenser(20, labels=labels, max_iter=5, random_state=0)
         found = condenser.condense(X, y)
@@ -243,8 +250,8 @@ def test_gradients_equal_those_of_the_published_loop(method):
 
 @pytest.mark.parametrize("condenser", IMAGES, ids=name_of)
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
-def test_resumed_run_equals_the_uninterrupted_one(condenser, optimizer, digits, tmp_path):
-    X, y = digits[0][:300], digits[2][:300]
+def test_resumed_run_equals_the_uninterrupted_one(condenser, optimizer, three_digits, tmp_path):
+    X, y = three_digits
     params = {"optimizer": optimizer, "random_state": 0, "max_iter": 4}
     if "network" in condenser.get_params():
         params["network"] = ConvNet(4)
@@ -268,13 +275,13 @@ needs_a_compiler = pytest.mark.skipif(
 @needs_a_compiler
 # torch's own code is parsed by torch's compiler.
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_compiled_passes_give_the_same_rows(digits, tmp_path, monkeypatch):
+def test_compiled_passes_give_the_same_rows(three_digits, tmp_path, monkeypatch):
     # Seven images a piece: batches of 30 leave a remainder.
     monkeypatch.setattr("skcondense.neural.compute.PIECE", 64 * 7)
-    X, y = digits[0][digits[2] < 3][:90], digits[2][digits[2] < 3][:90]
+    X, y = (part[:90] for part in three_digits)
     # IDM has both kinds of passes: features, and outputs with gradients.
     condenser = clone(IMAGES[2]).set_params(
-        n_prototypes=6, network=ConvNet(2), dtype="float64", max_iter=3, random_state=0
+        n_prototypes=6, network=ConvNet(2, depth=1), dtype="float64", max_iter=3, random_state=0
     )
     plain = clone(condenser).fit(X, y)
     before = torch.get_rng_state()
@@ -303,11 +310,11 @@ def test_failed_compilation_names_the_remedy(digits, monkeypatch):
         condenser.fit(digits[0], digits[2])
 
 
-def test_no_global_randomness(digits):
-    X, _, y, _ = digits
+def test_no_global_randomness(three_digits):
+    X, y = three_digits
     before, numpy_before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
     for condenser in IMAGES:
-        clone(condenser).set_params(random_state=0).fit(X[:300], y[:300])
+        clone(condenser).set_params(random_state=0).fit(X, y)
     assert torch.equal(torch.get_rng_state(), before)
     assert (np.random.get_state()[1] == numpy_before).all()  # noqa: NPY002
 
@@ -347,8 +354,8 @@ def test_time_and_callbacks_stop_the_fit(digits):
 
 
 @pytest.mark.parametrize("init", ["noise", "mean", "kmeans", "real", "herding", "correct"])
-def test_starts(init, digits):
-    X, y = digits[0][:300], digits[2][:300]
+def test_starts(init, three_digits):
+    X, y = three_digits
     start = clone(IMAGES[0]).set_params(init=init, max_iter=0, random_state=0, network=ConvNet(4))
     found = start.condense(X, y)
     assert found.contains_real_rows == (init in {"real", "herding", "correct"})
@@ -379,8 +386,8 @@ def test_tables_have_no_tiles_and_no_augmentation(digits):
         clone(IMAGES[0]).set_params(augmentation="dsa").fit(X, y)
 
 
-def test_half_precision_gives_almost_the_same_losses(digits):
-    X, y = digits[0][:300], digits[2][:300]
+def test_half_precision_gives_almost_the_same_losses(three_digits):
+    X, y = three_digits
     for condenser in IMAGES[:3]:
         settings = {"network": ConvNet(8), "random_state": 0, "max_iter": 2}
         one = clone(condenser).set_params(**settings).fit(X, y)

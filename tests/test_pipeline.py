@@ -43,7 +43,7 @@ N = 240
 rng = np.random.default_rng(0)
 X = rng.normal(size=(N, 4))
 Y = (X[:, 0] + 0.3 * rng.normal(size=N) > 0).astype(int)
-CLUSTER = ClusterCondenser(12, random_state=0)
+CLUSTER = ClusterCondenser(12, teacher=LogisticRegression(), random_state=0)
 TREE = DecisionTreeClassifier(random_state=0)
 SURVIVAL = np.empty(N, dtype=[("event", bool), ("time", float)])
 SURVIVAL["time"] = 10 * rng.exponential(np.exp(-X[:, 0])) + 0.01
@@ -196,7 +196,7 @@ def test_survival_model_without_weights():
 
 @pytest.mark.parametrize(
     ("estimator", "least"),
-    [(CoxPHSurvivalAnalysis(alpha=0.1), 0.65), (RandomSurvivalForest(100, random_state=0), 0.55)],
+    [(CoxPHSurvivalAnalysis(alpha=0.1), 0.65), (RandomSurvivalForest(30, random_state=0), 0.55)],
 )
 def test_survival_search(estimator, least):
     train, test, y_train, y_test = train_test_split(

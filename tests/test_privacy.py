@@ -101,12 +101,15 @@ def test_delta_is_the_closed_form(mu, epsilon):
 def test_closed_form_agrees_with_dp_accountings_pld_on_50_ledgers():
     rng = np.random.default_rng(0)
     for _ in range(50):
-        mus = rng.uniform(0.02, 0.5, rng.integers(1, 30))
+        # A few kinds of spends, each some times: dp_accounting works on each kind.
+        mus = rng.uniform(0.02, 0.5, rng.integers(1, 7))
+        times = rng.integers(1, 6, len(mus))
         accountant = PLDAccountant(value_discretization_interval=1e-3)
-        for mu in mus:
-            accountant.compose(dp_event.GaussianDpEvent(1 / mu))
+        for mu, count in zip(mus, times.tolist(), strict=True):
+            accountant.compose(dp_event.GaussianDpEvent(1 / mu), count)
         delta = 10 ** rng.uniform(-7, -3)
-        assert abs(epsilon_of(compose(mus), delta) - accountant.get_epsilon(delta)) < 1e-3
+        mu = compose(np.repeat(mus, times))
+        assert abs(epsilon_of(mu, delta) - accountant.get_epsilon(delta)) < 1e-3
 
 
 @pytest.mark.parametrize(("epsilon", "delta"), [(1e9, 1e-5), (1e-15, 1e-15)])
@@ -312,11 +315,12 @@ ERROR = 1e-4
 
 def measured_mu(without, having):
     """Bounds on the Gaussian-DP parameter that two samples of a statistic show."""
-    half = len(without) // 2
-    threshold = (np.median(without[:half]) + np.median(having[:half])) / 2
-    n = len(without) - half
+    # Few runs find a threshold: with normal noise any one near the middle shows as much.
+    few = len(without) // 10
+    threshold = (np.median(without[:few]) + np.median(having[:few])) / 2
+    n = len(without) - few
     false, true = (
-        proportion_bounds(int((sample[half:] > threshold).sum()), n) for sample in (without, having)
+        proportion_bounds(int((sample[few:] > threshold).sum()), n) for sample in (without, having)
     )
     return ndtri(true[0]) - ndtri(false[1]), ndtri(true[1]) - ndtri(false[0])
 
@@ -327,7 +331,7 @@ def proportion_bounds(k, n):
     return low, beta.isf(ERROR, k + 1, n - k) if k < n else 1.0
 
 
-N_RUNS = 10_000  # for each of two neighbours
+N_RUNS = 5600  # for each of two neighbours
 K = 4
 ALONG = np.ones(K) / 2
 
@@ -488,7 +492,7 @@ def seed_reaches_noise(patch):
 )
 def test_audit_kills_mutants(mutant, audit, monkeypatch):
     # What a mutant breaks shows in fewer runs than what is as it should be.
-    monkeypatch.setitem(globals(), "N_RUNS", 2000)
+    monkeypatch.setitem(globals(), "N_RUNS", 1200)
     mutant(monkeypatch)
     low, _ = measured_mu(*audit())
     assert low > 1.0

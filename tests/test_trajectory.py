@@ -65,6 +65,8 @@ SMALL = {
     "n_student_steps": 3,
     "n_expert_snapshots": 2,
     "max_iter": 3,
+    # Given: looking for one takes forty students.
+    "step_length": 0.01,
     "device": "cpu",
 }
 KINDS = [
@@ -80,11 +82,17 @@ CONDENSERS = [
     kind(8, **SMALL, recipe=CURVE if kind is BezierTrajectoryCondenser else "auto")
     for kind in KINDS
 ]
+CONDENSERS[0].set_params(step_length="auto")
+# scikit-learn's checks look at tables and parameters, in some sixty fits.
+TINY = HoPTMCondenser(
+    8,
+    **{**SMALL, "network": MLP(4), "n_student_steps": 2, "max_iter": 1},
+).set_params(experts=replace(SHORT, n_experts=1, n_snapshots=3, steps_per_snapshot=1))
 name_of = lambda c: type(c).__name__  # noqa: E731
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")
-@parametrize_with_checks(CONDENSERS[4:5], expected_failed_checks=expected_failed_checks)
+@parametrize_with_checks([TINY], expected_failed_checks=expected_failed_checks)
 def test_scikit_learn(estimator, check):
     check(estimator)
 
@@ -98,7 +106,7 @@ def test_contract(condenser):
 @pytest.mark.parametrize("factor", [1, 2])
 def test_images(condenser, factor):
     rng = np.random.default_rng(0)
-    X = rng.integers(0, 256, (60, 16, 20, 3)).astype(np.uint8)
+    X = rng.integers(0, 256, (60, 10, 12, 3)).astype(np.uint8)
     y = np.array(["ill", "well"])[rng.integers(2, size=60)]
     condenser = clone(condenser).set_params(
         n_prototypes=4, factor=factor, network=ConvNet(4), random_state=0
@@ -344,7 +352,7 @@ def test_starts_grow_and_include_both_ends():
 
 
 def test_a_curve_passes_its_ends_and_its_fit_lowers_the_loss(table):
-    path = BezierPath(n_fit_steps=200)
+    path = BezierPath(n_fit_steps=100)
     grabbed = {}
 
     class Spy(BezierPath):
@@ -353,8 +361,8 @@ def test_a_curve_passes_its_ends_and_its_fit_lowers_the_loss(table):
             grabbed.update(trainer=trainer, seed=seed, ends=(first, last))
             return np.stack([first, control, last])
 
-    experts = replace(SHORT, n_snapshots=20, steps_per_snapshot=10)
-    recipe = TrajectoryRecipe(path=Spy(n_fit_steps=200))
+    experts = replace(SHORT, n_experts=1, n_snapshots=20, steps_per_snapshot=10)
+    recipe = TrajectoryRecipe(path=Spy(n_fit_steps=3))
     fitted(*table, experts=experts, recipe=recipe)
     trainer, seed = grabbed["trainer"], grabbed["seed"]
     snapshots = trainer.snapshots(seed)
@@ -568,29 +576,28 @@ STICKY = replace(HoPTMCondenser.RELEASED, mask=ThresholdMask(1e-6, 1.5, 0.1, sti
 
 
 @pytest.mark.parametrize(
-    ("kind", "recipe", "n_points"),
+    ("kind", "params", "points"),
     [
-        (HoPTMCondenser, STICKY, 20),
-        (BezierTrajectoryCondenser, CURVE, 2),
-        (DATMCondenser, "auto", 2),
-        (FTDCondenser, "auto", 2),
+        # Everywhere: experts are two of the ten rounds.
+        (HoPTMCondenser, {"recipe": STICKY}, range(1, 11)),
+        (BezierTrajectoryCondenser, {"recipe": CURVE}, (2, 9)),
+        (DATMCondenser, {}, (2, 9)),
+        (FTDCondenser, {"step_length": "auto"}, (2, 9)),
     ],
     ids=["sticky mask", "curve", "learned labels", "averaged rows"],
 )
 def test_a_run_that_is_cut_off_anywhere_ends_the_same(
-    kind, recipe, n_points, table, tmp_path, monkeypatch
+    kind, params, points, table, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(loop_module, "CHECKPOINT_EVERY", 0.0)
-    rng = np.random.default_rng(0)
-    whole = kind(6, **{**SMALL, "max_iter": 8}, recipe=recipe, random_state=0)
+    whole = kind(6, **{**SMALL, "max_iter": 8, **params}, random_state=0)
     expected = clone(whole).fit(*table)
 
     class Cut(Exception):
         pass
 
-    # Twenty points in all: experts are two of the ten rounds.
-    for trial, point in enumerate(rng.integers(1, 11, size=n_points)):
-        folder = tmp_path / str(trial)
+    for point in points:
+        folder = tmp_path / str(point)
         rounds = []
 
         def cut(progress, rounds=rounds, point=point):
@@ -615,7 +622,7 @@ def test_a_run_that_is_cut_off_anywhere_ends_the_same(
 
 def two_digits():
     # Few: every gradient of every row is taken by itself.
-    X, y = (part[:90] for part in load_digits(n_class=2, return_X_y=True))
+    X, y = (part[:40] for part in load_digits(n_class=2, return_X_y=True))
     image = ColumnSchema(name="image", kind="image", bounds=(0, 16), shape=(8, 8))
     digit = ColumnSchema(name="digit", kind="binary", categories=(0, 1))
     return X.reshape(-1, 8, 8), y, TableSchema((image,), outcome=digit)
@@ -646,10 +653,11 @@ class HalfForOne(SteepestDescent):
     n_gradients = 2
 
 
+FEW_STEPS = replace(SHORT, n_snapshots=3, steps_per_snapshot=1)
 PRIVATE = {
     **SMALL,
     "network": ConvNet(4),
-    "private_experts": SHORT,
+    "private_experts": FEW_STEPS,
     "epsilon": 20.0,
     "random_state": 0,
 }
@@ -658,10 +666,11 @@ PRIVATE = {
 @pytest.mark.parametrize("kind", [MTTCondenser, HoPTMCondenser, DATMCondenser])
 def test_private_fits_replay_from_answers(kind):
     X, y, schema = two_digits()
-    condenser = kind(6, **PRIVATE, schema=schema)
+    length = "auto" if kind is MTTCondenser else 0.01
+    condenser = kind(6, **{**PRIVATE, "step_length": length}, schema=schema)
     found = condenser.condense(X, y, groups=np.arange(len(y)) // 2)
     assert found.privacy.epsilon == pytest.approx(20.0, rel=1e-3)
-    n_gradients = 2 * 4 * 2 * (1 if kind is MTTCondenser else 2)
+    n_gradients = 2 * 3 * (1 if kind is MTTCondenser else 2)
     asked = [spend.query for spend in condenser.privacy_.spends]
     assert asked == ["outcomes", "means", *["gradients"] * n_gradients]
     again = condenser.replay()
@@ -693,7 +702,7 @@ def test_no_patient_moves_a_gradient_by_more_than_it_says(outcome, monkeypatch):
         assert among.shape == (len(y), query.size)
         # Rows do not look at each other: alone, a row contributes what it does among others. The
         # door clips what a patient's rows add up to.
-        for i in range(0, len(y), 17):
+        for i in range(0, len(y), 8):
             alone = query.within_reach(query.function(rows.take(np.array([i]))))
             np.testing.assert_array_equal(alone[0], among[i])
         # Nor does it matter where a row stands.
@@ -705,6 +714,7 @@ def test_private_experts_learn_where_there_is_little_noise():
     X, y, schema = two_digits()
     experts = ExpertTraining(1, 6, 4, learning_rate=0.5)
     settings = {**PRIVATE, "epsilon": 1e4, "private_experts": experts, "max_iter": 20}
+    settings["step_length"] = "auto"
     found = MTTCondenser(6, **settings, schema=schema).fit(X, y)
     assert found.history_["distance"][-5:].mean() < 0.6
 
@@ -714,7 +724,7 @@ def test_private_experts_learn_where_there_is_little_noise():
     [
         ({"recipe": CURVE}, "fitted to real rows"),
         ({"expert_folder": "experts"}, "expert_folder=None"),
-        ({"private_experts": replace(SHORT, steps_per_snapshot=None)}, "no epochs"),
+        ({"private_experts": replace(FEW_STEPS, steps_per_snapshot=None)}, "no epochs"),
         ({"n_expert_snapshots": 9}, "Train longer"),
         ({"early_stopping": True}, "no rows are held out"),
         ({"init": "real"}, "looks at real rows"),
@@ -764,7 +774,7 @@ def test_callbacks_watch_private_fits_and_do_not_stop_them():
         6, **PRIVATE, schema=schema, callback=lambda p: seen.append(p.stage) or True
     )
     found = condenser.condense(X, y)
-    assert seen.count("experts") == SHORT.n_snapshots * SHORT.n_experts
+    assert seen.count("experts") == FEW_STEPS.n_snapshots * FEW_STEPS.n_experts
     assert seen.count("match") == condenser.n_iter_ == condenser.max_iter
     np.testing.assert_array_equal(condenser.replay().X, found.X)
 
@@ -772,7 +782,7 @@ def test_callbacks_watch_private_fits_and_do_not_stop_them():
 def test_private_experts_that_diverge_are_refused_before_anything_is_spent():
     X, y, schema = two_digits()
     ledger = PrivacyLedger(delta=1e-5)
-    experts = replace(SHORT, learning_rate=1e300)
+    experts = replace(FEW_STEPS, learning_rate=1e300)
     settings = {**PRIVATE, "private_experts": experts, "schema": schema, "ledger": ledger}
     with pytest.raises(ValueError, match="finite numbers"):
         DATMCondenser(6, **settings).fit(X, y)
@@ -825,15 +835,16 @@ def test_condensed_digits_beat_random_ones():
     X, y = load_digits(return_X_y=True)
     split = train_test_split(X.reshape(-1, 8, 8), y, test_size=0.4, stratify=y, random_state=0)
     X, X_test, y, y_test = split
-    small = ExpertTraining(n_experts=2, n_snapshots=8, steps_per_snapshot=25)
+    small = ExpertTraining(n_experts=1, n_snapshots=8, steps_per_snapshot=10)
     common = {"n_prototypes": 10, "allocation": "balanced", "random_state": 0}
     ours = MTTCondenser.preset(
-        "fast", **common, experts=small, max_iter=40, network=ConvNet(8), augmentation="digits"
-    )
+        "fast", **common, experts=small, max_iter=20, n_student_steps=8, network=ConvNet(8),
+        augmentation="digits",
+    )  # fmt: skip
     scores = []
     for condenser in (ours, RandomCondenser(**common)):
         found = condenser.condense(X, y)
-        network = NeuralClassifier(ConvNet(8), augmentation="digits", n_steps=150, random_state=0)
+        network = NeuralClassifier(ConvNet(8), augmentation="digits", n_steps=60, random_state=0)
         network.fit(found.X, found.y, sample_weight=found.sample_weight)
         scores.append(network.score(X_test, y_test))
     assert scores[0] > scores[1] + 0.05
