@@ -1,4 +1,4 @@
-"""The command line: ``skcondense demo | schema | condense | evaluate | audit | ledger``."""
+"""The command line: ``skcondense demo | schema | condense | evaluate | audit | release | ...``."""
 
 import argparse
 import sys
@@ -24,9 +24,9 @@ from skcondense import (
     TableSchema,
     ZeroOrderCondenser,
 )
-from skcondense.audit import audit, default_estimators, train_and_test
+from skcondense.audit import Audit, audit, default_estimators, train_and_test
 from skcondense.privacy import compose, epsilon_of
-from skcondense.report import plot_utility
+from skcondense.report import plot_utility, verify_release, write_release
 from skcondense.table import Container, infer_schema
 from skcondense.table.declared import as_declared, outcome_as_declared
 from skcondense.table.parquet_files import count_rows
@@ -126,6 +126,24 @@ def _parser() -> argparse.ArgumentParser:
     auditing.add_argument("--seed", type=int)
     auditing.add_argument("--json", action="store_true", help="print JSON, with all numbers")
     auditing.set_defaults(run=_audit)
+
+    release = commands.add_parser("release", help="write what is handed over, or say why not")
+    release.add_argument("condensed", type=Path, help="directory that `condense` wrote")
+    release.add_argument("-o", "--output", type=Path, required=True, help="a new folder")
+    release.add_argument("--purpose", default="Not stated.", help="for the card")
+    release.add_argument("--ledger", type=Path, help="the ledger of a private fit")
+    release.add_argument("--train", type=Path, help="audit: the rows that were condensed")
+    release.add_argument("--holdout", type=Path, help="audit, utility: rows that were not")
+    release.add_argument("--groups", help="patient column, if patients have several rows")
+    release.add_argument("--sensitive", nargs="+", default=[], help="audit: columns to guess")
+    release.add_argument("--by", nargs="+", default=[], help="audit: columns of subgroups")
+    release.add_argument("--seed", type=int)
+    release.add_argument("--force", metavar="REASON", help="in spite of objections; on the card")
+    release.set_defaults(run=_release)
+
+    verify = commands.add_parser("verify", help="check a release, and say what it claims")
+    verify.add_argument("release", type=Path, help="folder that `release` wrote")
+    verify.set_defaults(run=_verify)
 
     ledger = commands.add_parser("ledger", help="print what a privacy ledger has counted")
     ledger.add_argument("file", type=Path)
@@ -314,24 +332,35 @@ def _open_ledger(args: argparse.Namespace) -> PrivacyLedger:
 
 def _evaluate(args: argparse.Namespace) -> None:
     condensed = CondensedSet.load(args.condensed)
+    metric = resolve_task(condensed.task, condensed.y)[0].metric_name
+    scores = _utility(condensed, args.test, args.train)
+    _print(scores, f"{metric} on real rows that were held out")
+
+
+def _utility(condensed: CondensedSet, holdout: Path, train: Path | None) -> Scores:
+    """Scores of models trained on the set, and on the real rows where they are given."""
     # The classes are those of the condensed rows; a test file may lack one.
     task, _ = resolve_task(condensed.task, condensed.y)
-    test = _real_rows(_read(args.test), condensed)
+    test = _real_rows(_read(holdout), condensed)
     models = default_estimators(task.name, condensed.schema)
     scores = {f"{condensed.n_prototypes} prototypes": _train(models, task, condensed, test)}
-    if args.train:
-        X, y = _real_rows(_read(args.train), condensed)
+    if train is not None:
+        X, y = _real_rows(_read(train), condensed)
         scores = {f"all {len(y)} real rows": _full(models, task, X, y, test), **scores}
-    _print(scores, f"{task.metric_name} on {len(test[1])} real rows")
+    return scores
 
 
 def _audit(args: argparse.Namespace) -> None:
-    condensed = CondensedSet.load(args.condensed)
+    found = _audited(CondensedSet.load(args.condensed), args)
+    print(found.to_json() if args.json else found)
+
+
+def _audited(condensed: CondensedSet, args: argparse.Namespace) -> Audit:
     frames = _read(args.train), _read(args.holdout)
     train, holdout = (_real_rows(frame, condensed) for frame in frames)
     names = None if args.groups is None else [args.groups]
     groups = [None if names is None else frame[_present(frame, names)[0]] for frame in frames]
-    found = audit(
+    return audit(
         condensed,
         train,
         holdout,
@@ -342,7 +371,30 @@ def _audit(args: argparse.Namespace) -> None:
         random_state=args.seed,
         verbose=1,
     )
-    print(found.to_json() if args.json else found)
+
+
+def _release(args: argparse.Namespace) -> None:
+    condensed = CondensedSet.load(args.condensed)
+    if args.train and not args.holdout:
+        raise ValueError("An audit needs rows that were not condensed: --holdout FILE.")
+    if args.ledger and not args.ledger.exists():
+        raise FileNotFoundError(f"There is no file {args.ledger}.")
+    ledger = PrivacyLedger(args.ledger) if args.ledger else None
+    write_release(
+        condensed,
+        args.output,
+        purpose=args.purpose,
+        ledger=ledger,
+        audit=_audited(condensed, args) if args.train else None,
+        utility=_utility(condensed, args.holdout, args.train) if args.holdout else None,
+        in_spite_of_objections=args.force,
+    )
+    print(verify_release(args.output))
+    print(f"Wrote {args.output}. Read CARD.md, and have it signed.")
+
+
+def _verify(args: argparse.Namespace) -> None:
+    print(verify_release(args.release))
 
 
 def _real_rows(frame: Any, condensed: CondensedSet) -> tuple[Any, Any]:

@@ -7,6 +7,7 @@ __all__ = [
     "BudgetExceededError",
     "LedgerError",
     "PrivacyLeakWarning",
+    "ReleaseError",
     "SchemaError",
     "TargetError",
     "WeightsNotSupportedError",
@@ -36,6 +37,10 @@ class BudgetExceededError(ValueError):
 
 class LedgerError(ValueError):
     """A privacy ledger or statement is damaged, or its terms contradict what is asked."""
+
+
+class ReleaseError(ValueError):
+    """A set should not be released, or a release is not what its manifest says."""
 
 
 class PrivacyLeakWarning(UserWarning):

@@ -202,6 +202,34 @@ def test_private_condensing_from_the_command_line(path, tmp_path, capsys):
     assert "There is no file" in capsys.readouterr().err
 
 
+def test_three_commands_from_a_table_to_a_verified_release(path, tmp_path, capsys):
+    pytest.importorskip("pyarrow")
+    schema, ledger = tmp_path / "s.json", tmp_path / "ledger.jsonl"
+    out, release = tmp_path / "out", tmp_path / "release"
+    assert run("schema", path, "--target", "ill", "-o", schema) == 0
+    private = ("--epsilon", 2, "--ledger", ledger, "--method", "cluster", "--n-prototypes", 5)
+    condense = ("condense", path, "--target", "ill", "--schema", schema, *private)
+    assert run(*condense, "-o", out) == 0
+    # Without its ledger nobody can add up what was spent.
+    assert run("release", out, "-o", release) == 2
+    assert "--force REASON" in capsys.readouterr().err
+    assert not release.exists()
+    # These rows were condensed, so scores on them say nothing; what is tested is that they arrive.
+    audited = ("--train", path, "--holdout", path, "--seed", 0)
+    assert run("release", out, "--ledger", ledger, *audited, "-o", release) == 0
+    shown = capsys.readouterr().out
+    assert "differentially private" in shown
+    assert "have it signed" in shown
+    assert "5 prototypes" in (release / "utility.json").read_text()
+    assert json.loads((release / "audit.json").read_text())["audits"]["membership"]
+    assert run("verify", release) == 0
+    assert "Fingerprint" in capsys.readouterr().out
+    card = release / "CARD.md"
+    card.write_text(card.read_text(encoding="utf-8").replace("5", "6"), encoding="utf-8")
+    assert run("verify", release) == 2
+    assert "CARD.md" in capsys.readouterr().err
+
+
 def test_private_zero_order_from_the_command_line_needs_a_schema(path, tmp_path, capsys):
     assert run("condense", path, "--target", "ill", "--epsilon", 1, "-o", tmp_path / "o") == 2
     assert "--schema FILE" in capsys.readouterr().err

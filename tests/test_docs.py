@@ -46,7 +46,7 @@ def test_readme(tmp_path, monkeypatch):
     assert (tmp_path / "ledger.jsonl").exists()
 
 
-PAGES = ["audits", "privacy", "tuning", "pipelines"]
+PAGES = ["audits", "privacy", "tuning", "pipelines", "release"]
 PAGES += [f"audits/{path.stem}" for path in sorted((ROOT / "docs" / "audits").glob("*.md"))]
 # What shows networks needs torch.
 NEEDS_TORCH = {"audits/reconstruction", "images"}

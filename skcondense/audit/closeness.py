@@ -53,8 +53,13 @@ class ClosenessAudit:
     @property
     def has_evidence(self) -> bool:
         """Whether prototypes are nearer to training rows, or more of them are copies of such."""
+        return self.nearer_low > 0.5 or self.has_copies
+
+    @property
+    def has_copies(self) -> bool:
+        """Whether more prototypes are copies of training rows than chance explains."""
         pairs = (self.n_exact, self.n_exact_holdout), (self.n_copies, self.n_copies_holdout)
-        return self.nearer_low > 0.5 or any(self._is_more(*pair) for pair in pairs)
+        return any(self._is_more(*pair) for pair in pairs)
 
     def _is_more(self, of_train: int, of_holdout: int) -> bool:
         """Whether training rows have more copies than their number explains."""

@@ -1,0 +1,199 @@
+"""Releases: what is refused, what is written, and that any change is found."""
+
+import shutil
+import subprocess
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import load_digits
+
+from skcondense import (
+    ClusterCondenser,
+    ColumnSchema,
+    CondensedSet,
+    PrivacyLedger,
+    RandomCondenser,
+    TableSchema,
+)
+from skcondense.audit import audit
+from skcondense.exceptions import ReleaseError
+from skcondense.privacy import seeded_noise
+from skcondense.report import objections_to, verify_release, write_release
+
+pytest.importorskip("pyarrow")
+
+
+def table(n=160):
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(
+        {
+            "age": rng.integers(20, 90, n),
+            "=lab": np.where(rng.random(n) < 0.2, np.nan, rng.normal(size=n)),
+            "site": rng.choice(["=HYPERLINK(1)", "ü"], n),
+        }
+    )
+    return X, pd.Series((X["age"] + rng.normal(0, 10, n) > 55).astype(int), name="ill")
+
+
+SCHEMA = TableSchema(
+    (
+        ColumnSchema(name="age", kind="integer", bounds=(18, 110)),
+        ColumnSchema(name="=lab", kind="numeric", bounds=(-5, 5), missing=True),
+        ColumnSchema(name="site", kind="binary", categories=("=HYPERLINK(1)", "ü")),
+    ),
+    outcome=ColumnSchema(name="ill", kind="binary", categories=(0, 1)),
+)
+
+
+@pytest.fixture(scope="module")
+def private():
+    ledger = PrivacyLedger()
+    condenser = ClusterCondenser(10, schema=SCHEMA, epsilon=2.0, ledger=ledger, random_state=0)
+    return condenser.condense(*table()), ledger
+
+
+@pytest.fixture
+def release(private, tmp_path):
+    condensed, ledger = private
+    scores = {"all real rows": {"cox": 0.8}, "10 prototypes": {"cox": 0.79}}
+    return write_release(
+        condensed,
+        tmp_path / "release",
+        purpose="Training of models.",
+        ledger=ledger,
+        utility=scores,
+    )
+
+
+def test_a_release_can_be_loaded_verified_and_checked_by_others(release, private):
+    condensed, _ = private
+    found = verify_release(release)
+    pd.testing.assert_frame_equal(found.condensed.to_frame(), condensed.to_frame())
+    assert CondensedSet.load(release).privacy == condensed.privacy
+    assert "differentially private" in str(found)
+    assert found.fingerprint in str(found)
+    names = {path.name for path in release.iterdir()}
+    assert names == {
+        "condensed.parquet", "condensed.json", "condensed.csv", "schema.json", "privacy.json",
+        "utility.json", "CARD.md", "MANIFEST.sha256",
+    }  # fmt: skip
+    assert found.n_files == 7
+    card = (release / "CARD.md").read_text(encoding="utf-8")
+    assert "Training of models." in card
+    assert "none is a patient's" in card
+    assert "| 10 prototypes | 0.790 |" in card
+    assert all(sentence in card for sentence in condensed.privacy.sentences)
+    # Nothing is left beside it.
+    assert [path.name for path in release.parent.iterdir()] == ["release"]
+    if shutil.which("sha256sum"):
+        check = ["sha256sum", "--check", "--strict", "MANIFEST.sha256"]
+        subprocess.run(check, cwd=release, check=True, capture_output=True)
+
+
+def test_cells_that_a_spreadsheet_would_run_are_harmless_in_the_csv_only(release):
+    shown = pd.read_csv(release / "condensed.csv")
+    text = (release / "condensed.csv").read_text(encoding="utf-8")
+    assert "'=lab" in shown.columns
+    assert set(shown["site"]) <= {"'=HYPERLINK(1)", "ü"}
+    assert ",=" not in text
+    assert not text.startswith("=")
+    # Negative numbers are numbers.
+    assert shown["'=lab"].dtype == float
+    assert set(CondensedSet.load(release).X["site"]) <= {"=HYPERLINK(1)", "ü"}
+
+
+def test_any_flipped_byte_is_found(release):
+    rng = np.random.default_rng(0)
+    for path in sorted(release.iterdir()):
+        content = path.read_bytes()
+        everywhere = range(len(content)) if path.name == "MANIFEST.sha256" else ()
+        for at in [*everywhere, *rng.integers(len(content), size=15), len(content) - 1]:
+            changed = bytearray(content)
+            changed[at] ^= 1 << int(rng.integers(8))
+            path.write_bytes(bytes(changed))
+            with pytest.raises(ReleaseError, match="changed after its release"):
+                verify_release(release)
+        path.write_bytes(content)
+    verify_release(release)
+
+
+def test_files_that_come_or_go_are_named(release):
+    (release / "more.csv").write_text("a\n")
+    with pytest.raises(ReleaseError, match=r"more\.csv"):
+        verify_release(release)
+    (release / "more.csv").unlink()
+    (release / "CARD.md").unlink()
+    with pytest.raises(ReleaseError, match=r"CARD\.md"):
+        verify_release(release)
+    (release / "MANIFEST.sha256").unlink()
+    with pytest.raises(ReleaseError, match="no release"):
+        verify_release(release)
+    with pytest.raises(ReleaseError, match="no release"):
+        verify_release(release / "nothing")
+
+
+def test_a_new_manifest_does_not_hide_a_statement_that_does_not_add_up(release, private):
+    from skcondense.report.release import _manifest
+
+    text = (release / "privacy.json").read_text(encoding="utf-8")
+    said = f'"epsilon": {private[0].privacy.epsilon}'
+    assert said in text
+    (release / "privacy.json").write_text(text.replace(said, '"epsilon": 0.1'), encoding="utf-8")
+    (release / "MANIFEST.sha256").write_text(_manifest(release))
+    with pytest.raises(ReleaseError, match="spends amount to"):
+        verify_release(release)
+
+
+def test_what_should_not_leave_is_refused_unless_a_reason_is_given(private, tmp_path):
+    X, y = table()
+    condensed, ledger = private
+    assert objections_to(condensed, ledger=ledger) == []
+    # No ledger counts it, or another one.
+    for wrong in (None, PrivacyLedger()):
+        with pytest.raises(ReleaseError, match="in no ledger that was given"):
+            write_release(condensed, tmp_path / "a", ledger=wrong)
+    real = RandomCondenser(10, random_state=0).condense(X, y)
+    with pytest.raises(ReleaseError, match="coincide with real rows"):
+        write_release(real, tmp_path / "a", in_spite_of_objections=" ")
+    assert list(tmp_path.iterdir()) == []
+    write_release(real, tmp_path / "a", in_spite_of_objections="Rows are public.")
+    card = (tmp_path / "a" / "CARD.md").read_text(encoding="utf-8")
+    assert "Released in spite of these objections" in card
+    assert "Rows are public." in card
+    assert "Some rows are those of patients." in card
+    assert "There is no privacy statement" in card
+    verify_release(tmp_path / "a")
+    with pytest.raises(FileExistsError, match="new folder"):
+        write_release(real, tmp_path / "a", in_spite_of_objections="Again.")
+
+
+def test_seeded_noise_and_copies_are_objections():
+    X, y = table()
+    ledger = PrivacyLedger()
+    with seeded_noise(0):
+        seeded = ClusterCondenser(5, schema=SCHEMA, epsilon=2.0, ledger=ledger).condense(X, y)
+    assert ["seeded" in text for text in objections_to(seeded, ledger=ledger)] == [True]
+    mixed = RandomCondenser(30, random_state=0).condense(X[:80], y[:80])
+    found = audit(mixed, (X[:80], y[:80]), (X[80:], y[80:]), random_state=0)
+    assert any("more copies of training rows" in text for text in objections_to(mixed, audit=found))
+
+
+def test_a_failed_release_leaves_nothing(private, tmp_path, monkeypatch):
+    condensed, ledger = private
+
+    def fails(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr("skcondense.report.release._manifest", fails)
+    with pytest.raises(OSError, match="disk full"):
+        write_release(condensed, tmp_path / "release", ledger=ledger)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_images_are_released(tmp_path):
+    images, digit = load_digits(n_class=2, return_X_y=True)
+    condensed = ClusterCondenser(6, random_state=0).condense(images.reshape(-1, 8, 8), digit)
+    folder = write_release(condensed, tmp_path / "images")
+    np.testing.assert_array_equal(verify_release(folder).condensed.X, condensed.X)
+    assert (folder / "condensed.npz").exists()
