@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from typing import Any, Protocol
 
 import numpy as np
@@ -73,7 +74,7 @@ class Audit:
     def table(self) -> pd.DataFrame:
         """One row per audit."""
         return pd.DataFrame(
-            {"audit": name, "evidence of a leak": part.has_evidence, "finding": _first_lines(part)}
+            {"audit": name, "evidence of a leak": part.has_evidence, "finding": str(part)}
             for name, part in self.parts.items()
         )
 
@@ -224,8 +225,6 @@ def _left_out(
         reasons["subgroups"] = "no column was named whose levels are subgroups"
     if not is_images(condensed.X):
         reasons["reconstruction"] = "it is of images, and the rows are none"
+    elif find_spec("torch") is None:
+        reasons["reconstruction"] = "it needs torch, which is not installed"
     return reasons
-
-
-def _first_lines(part: Any) -> str:
-    return str(part).split("\n\n", maxsplit=1)[0]
