@@ -118,12 +118,7 @@ def _parser() -> argparse.ArgumentParser:
 
     auditing = commands.add_parser("audit", help="attack a condensed set, and say what was found")
     auditing.add_argument("condensed", type=Path, help="directory that `condense` wrote")
-    auditing.add_argument("--train", type=Path, required=True, help="the rows that were condensed")
-    auditing.add_argument("--holdout", type=Path, required=True, help="rows that were not")
-    auditing.add_argument("--groups", help="patient column, if patients have several rows")
-    auditing.add_argument("--sensitive", nargs="+", default=[], help="columns to guess")
-    auditing.add_argument("--by", nargs="+", default=[], help="columns whose levels are subgroups")
-    auditing.add_argument("--seed", type=int)
+    _add_attacked(auditing, required=True)
     auditing.add_argument("--json", action="store_true", help="print JSON, with all numbers")
     auditing.set_defaults(run=_audit)
 
@@ -132,12 +127,7 @@ def _parser() -> argparse.ArgumentParser:
     release.add_argument("-o", "--output", type=Path, required=True, help="a new folder")
     release.add_argument("--purpose", default="Not stated.", help="for the card")
     release.add_argument("--ledger", type=Path, help="the ledger of a private fit")
-    release.add_argument("--train", type=Path, help="audit: the rows that were condensed")
-    release.add_argument("--holdout", type=Path, help="audit, utility: rows that were not")
-    release.add_argument("--groups", help="patient column, if patients have several rows")
-    release.add_argument("--sensitive", nargs="+", default=[], help="audit: columns to guess")
-    release.add_argument("--by", nargs="+", default=[], help="audit: columns of subgroups")
-    release.add_argument("--seed", type=int)
+    _add_attacked(release, required=False)
     release.add_argument("--force", metavar="REASON", help="in spite of objections; on the card")
     release.set_defaults(run=_release)
 
@@ -158,6 +148,16 @@ def _add_outcome(command: argparse.ArgumentParser) -> None:
     command.add_argument("--target", help="outcome column (classification or regression)")
     command.add_argument("--time", help="time column (survival)")
     command.add_argument("--event", help="event column (survival): 1 event, 0 censored")
+
+
+def _add_attacked(command: argparse.ArgumentParser, *, required: bool) -> None:
+    """Add what an audit reads."""
+    command.add_argument("--train", type=Path, required=required, help="what was condensed")
+    command.add_argument("--holdout", type=Path, required=required, help="rows that were not")
+    command.add_argument("--groups", help="patient column, if patients have several rows")
+    command.add_argument("--sensitive", nargs="+", default=[], help="columns to guess")
+    command.add_argument("--by", nargs="+", default=[], help="columns whose levels are subgroups")
+    command.add_argument("--seed", type=int)
 
 
 def _demo(args: argparse.Namespace) -> None:

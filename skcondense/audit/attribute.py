@@ -1,18 +1,22 @@
 """Attributes: what somebody who has the set learns of a patient's attribute, beyond imputation."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import norm
-from sklearn.base import clone
-from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
-from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
+from sklearn.utils import check_random_state
 
 from skcondense._threads import single_threaded
+from skcondense.audit.attribute_attackers import (
+    MODELS,
+    OWN_ROWS,
+    Levels,
+    RowsWithLevel,
+    secret_of,
+)
 from skcondense.audit.membership import (
     CONDENSED,
     PUBLISHED,
@@ -24,27 +28,15 @@ from skcondense.audit.membership import (
 from skcondense.audit.real_rows import Codes, Records, resampled
 from skcondense.audit.releases import Floats
 from skcondense.condensed_set import CondensedSet
-from skcondense.models import WeightedCoxPH
-from skcondense.table import TableEncoder
-from skcondense.tasks import TargetContainer, Task, fit_weighted, resolve_task
+from skcondense.tasks import resolve_task
 
 __all__ = ["AttributeAudit", "AttributeScore", "Estimate", "attribute_audit"]
 
-Levels = NDArray[np.intp]
-Guess = Callable[[Records], Floats]
-
-# Attackers, by what they have.
-SET, OWN_ROWS, BOTH = "set", "reference rows", "set and reference rows"
 # Patients that an audit needs; half of the others are the attacker's.
 FEWEST_MEMBERS, FEWEST_OTHERS = 20, 40
 # Rows that a level needs in each part to be scored.
 FEWEST_OF_LEVEL = 10
 N_RESAMPLES = 500
-MODELS = {
-    "classification": RandomForestClassifier(100, random_state=0),
-    "regression": RandomForestRegressor(100, random_state=0),
-    "survival": WeightedCoxPH(alpha=1.0),
-}
 
 
 @dataclass(frozen=True)
@@ -294,11 +286,11 @@ def attribute_audit(
     own = Records.of(codes, (condensed.X, condensed.y), None)
     inside = Records.of(codes, members, member_groups)
     outside = Records.of(codes, others, other_groups)
-    secret = _secret(condensed, task, model, attribute)
+    secret = secret_of(condensed, task, model, attribute)
     values = secret.values(own, inside, outside)
     weights = condensed.sample_weight, np.ones(len(inside.Z)), np.ones(len(outside.Z))
     released, attacked, unseen = (
-        _Rows(*parts).take(~pd.isna(parts[1]))
+        RowsWithLevel(*parts).take(~pd.isna(parts[1]))
         for parts in zip((own, inside, outside), values, weights, strict=True)
     )
     _check_counts(attacked.records, unseen.records)
@@ -324,137 +316,6 @@ def attribute_audit(
     return AttributeAudit(secret.name, scores, *n_units)
 
 
-# What is asked, and of whom.
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """Rows with the attribute, as a value and then as a level; weights are those of a set."""
-
-    records: Records
-    level: NDArray[Any]
-    weight: Floats
-
-    def take(self, rows: NDArray[Any]) -> "_Rows":
-        return _Rows(self.records.take(rows), self.level[rows], self.weight[rows])
-
-
-class _Secret(Protocol):
-    """An attribute, and how it may be guessed."""
-
-    @property
-    def name(self) -> str: ...
-
-    def values(self, own: Records, inside: Records, outside: Records) -> list[NDArray[Any]]:
-        """Values of the attribute; missing ones of rows that are left out."""
-
-    def reader(self, reference: NDArray[Any]) -> Callable[[NDArray[Any]], Levels]:
-        """How values become levels; -1 for those that are none."""
-
-    def attackers(self, given: _Rows, known: _Rows) -> dict[str, Guess]:
-        """Attackers with rows that were released, with rows of their own, and with both."""
-
-
-@dataclass(frozen=True)
-class _ColumnSecret:
-    """A column of the table."""
-
-    condensed: CondensedSet
-    task: Task
-    model: Any
-    name: str
-
-    def values(self, *parts: Records) -> list[NDArray[Any]]:
-        schema = self.condensed.schema
-        position = schema.names.index(self.name)
-        columns = [TableEncoder(schema).decode(part.Z)[position] for part in parts]
-        return [pd.Series(c.values).mask(c.missing).to_numpy() for c in columns]
-
-    def reader(self, reference: NDArray[Any]) -> Callable[[NDArray[Any]], Levels]:
-        column = self.condensed.schema[self.name]
-        return _halves(reference) if column.is_number else _categories(column.categories)
-
-    def attackers(self, given: _Rows, known: _Rows) -> dict[str, Guess]:
-        both = _Rows(
-            given.records.and_others(known.records),
-            np.concatenate([given.level, known.level]),
-            np.concatenate([given.weight / given.weight.mean(), known.weight]),
-        )
-        sources = {SET: given, OWN_ROWS: known, BOTH: both}
-        return {who: _trained(self.model, rows, self._seen) for who, rows in sources.items()}
-
-    def _seen(self, records: Records) -> Floats:
-        schema = self.condensed.schema
-        hidden = TableEncoder(schema).slices[schema.names.index(self.name)]
-        return np.hstack([np.delete(records.Z, hidden, axis=1), _outcomes(self.task, records.y)])
-
-
-@dataclass(frozen=True)
-class _OutsideSecret:
-    """Something that is no column of the table, by its values for members and for others."""
-
-    task: Task
-    model: Any
-    inside: NDArray[Any]
-    outside: NDArray[Any]
-    name: str = "attribute"
-
-    def values(self, own: Records, inside: Records, outside: Records) -> list[NDArray[Any]]:
-        check_consistent_length(inside.Z, self.inside)
-        check_consistent_length(outside.Z, self.outside)
-        # Released rows have none, and are not asked for one.
-        return [np.full(len(own.Z), ""), self.inside, self.outside]
-
-    def reader(self, reference: NDArray[Any]) -> Callable[[NDArray[Any]], Levels]:
-        pooled = np.concatenate([self.inside, self.outside])
-        pooled = pooled[~pd.isna(pooled)]
-        names = np.unique(pooled)
-        if len(names) > 1 and resolve_task("auto", pooled)[0].name == "regression":
-            return _halves(reference)
-        return _categories(names)
-
-    def attackers(self, given: _Rows, known: _Rows) -> dict[str, Guess]:
-        records = given.records
-        model = clone(MODELS[self.task.name])
-        fit_weighted(model, records.Z, records.y, given.weight, weights="replicate")
-
-        def seen(records: Records) -> Floats:
-            return np.hstack([records.Z, _outcomes(self.task, records.y)])
-
-        def seen_with(records: Records) -> Floats:
-            outputs = self.task.predict(model, records.Z).reshape(len(records.Z), -1)
-            return np.hstack([seen(records), outputs])
-
-        views = {OWN_ROWS: seen, BOTH: seen_with}
-        return {who: _trained(self.model, known, view) for who, view in views.items()}
-
-
-def _secret(condensed: CondensedSet, task: Task, model: Any, attribute: Any) -> _Secret:
-    """Check what the caller named."""
-    if not isinstance(attribute, str):
-        if not isinstance(attribute, tuple) or len(attribute) != 2:
-            raise ValueError(
-                "attribute must be the name of a column, or a pair of arrays with the values of "
-                f"members and of others. Got a {type(attribute).__name__}."
-            )
-        return _OutsideSecret(task, model, *(column_or_1d(np.asarray(part)) for part in attribute))
-    schema = condensed.schema
-    names = [column.name for column in schema if not column.is_image]
-    if attribute in names:
-        return _ColumnSecret(condensed, task, model, attribute)
-    if attribute in schema.names:
-        raise ValueError(
-            f"Column {attribute!r} is the image itself. Pass a pair of arrays with the attribute's "
-            "values for members and for others."
-        )
-    if attribute in TargetContainer.of(condensed.y).names:
-        raise ValueError(
-            f"{attribute!r} is the outcome, which the attacker knows. Name a column of the table: "
-            f"{names}."
-        )
-    raise ValueError(f"The table has no column {attribute!r}. Its columns are {names}.")
-
-
 def _check_counts(inside: Records, outside: Records) -> None:
     if inside.n_units < FEWEST_MEMBERS or outside.n_units < FEWEST_OTHERS:
         raise ValueError(
@@ -465,20 +326,7 @@ def _check_counts(inside: Records, outside: Records) -> None:
     check_units(inside, outside)
 
 
-def _halves(reference: NDArray[Any]) -> Callable[[NDArray[Any]], Levels]:
-    """Whether numbers are above the median of what the attacker knows."""
-    reference = reference.astype(np.float64)
-    # Where more than half have the greatest value, nothing is above the median.
-    cut = min([np.median(reference), *np.unique(reference)[-2:-1]])
-    return lambda values: (pd.to_numeric(values, errors="coerce") > cut).astype(np.intp)
-
-
-def _categories(names: Any) -> Callable[[NDArray[Any]], Levels]:
-    index = pd.Index(names, dtype=object)
-    return lambda values: np.asarray(index.get_indexer(pd.Index(values, dtype=object)))
-
-
-def _scored_levels(name: str, *parts: _Rows) -> Levels:
+def _scored_levels(name: str, *parts: RowsWithLevel) -> Levels:
     """Levels that every part, the reference rows last, has often enough."""
     counts = [np.bincount(part.level, minlength=2) for part in parts]
     width = max(map(len, counts))
@@ -501,8 +349,8 @@ def _scored_levels(name: str, *parts: _Rows) -> Levels:
 
 
 def _targets(
-    released: _Rows, members: _Rows, reference: _Rows, n_prototypes: int
-) -> dict[str, tuple[_Rows, _Rows]]:
+    released: RowsWithLevel, members: RowsWithLevel, reference: RowsWithLevel, n_prototypes: int
+) -> dict[str, tuple[RowsWithLevel, RowsWithLevel]]:
     """What is released, and what the attacker has of its own."""
     n_rows = len(reference.level)
     # What the last control is compared with must not be what was released.
@@ -512,34 +360,6 @@ def _targets(
         PUBLISHED: (members, reference),
         UNRELATED: (reference.take(unrelated), reference.take(spared)),
     }
-
-
-# How it is guessed, and how well.
-
-
-def _outcomes(task: Task, y: NDArray[Any]) -> Floats:
-    """Outcomes as columns: one per class, the number, or event and time."""
-    if y.dtype.names is not None:
-        return np.column_stack([y[name] for name in y.dtype.names]).astype(np.float64)
-    classes = getattr(task, "classes", None)
-    columns = y[:, np.newaxis] if classes is None else y[:, np.newaxis] == classes
-    return np.asarray(columns, dtype=np.float64)
-
-
-def _trained(model: Any, rows: _Rows, seen: Callable[[Records], Floats]) -> Guess:
-    """Share of each level, by a model that sees something of the rows."""
-    present = np.unique(rows.level)
-    width = present.max() + 1
-    if len(present) > 1:
-        model = clone(model)
-        fit_weighted(model, seen(rows.records), rows.level, rows.weight, weights="replicate")
-
-    def guess(records: Records) -> Floats:
-        shares = np.zeros((len(records.Z), width))
-        shares[:, present] = model.predict_proba(seen(records)) if len(present) > 1 else 1.0
-        return shares
-
-    return guess
 
 
 def _areas(shares: Floats, level: Levels, levels: Levels, times: NDArray[np.intp]) -> Floats:

@@ -1,6 +1,6 @@
 """Reconstruction: whether a network that learned from a set draws the members' images better."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,19 +14,14 @@ from sklearn.utils.validation import check_consistent_length
 
 from skcondense._threads import without_warnings
 from skcondense.audit.attack_scores import by_patient
-from skcondense.audit.feature_similarity import SMALL_SIDE, feature_similarity
+from skcondense.audit.feature_similarity import SMALL_SIDE
 from skcondense.audit.image_similarity import (
-    WINDOW_RADIUS,
     Floats,
     Images,
-    earth_movers_distance,
-    image_pairs,
-    normalised_cross_correlation,
-    peak_signal_to_noise_ratio,
-    structural_similarity,
 )
 from skcondense.audit.membership import CONDENSED, SIGNIFICANT, check_units
 from skcondense.audit.real_rows import Codes, Records
+from skcondense.audit.reconstruction_measures import FSIM, GREY_LEVELS, SIGNS, Pairs, measures_for
 from skcondense.condensed_set import CondensedSet
 
 __all__ = ["ReconstructionAudit", "ReconstructionGap", "reconstruction_audit"]
@@ -37,14 +32,6 @@ ORIGINAL, RANDOM, UNRELATED = "original", "random real", "unrelated"
 FEWEST_MEMBERS, FEWEST_OTHERS = 20, 40
 # Of a single training nobody knows how much hangs on its beginning.
 FEWEST_REPEATS = 2
-# Images are compared on one scale, whatever that of their pixels.
-GREY_LEVELS = 255.0
-
-SSIM, PSNR, NCC, FSIM, EMD, LPIPS = "SSIM", "PSNR", "NCC", "FSIM", "EMD", "LPIPS"
-# Whether greater values are more alike.
-SIGNS = {SSIM: 1, PSNR: 1, NCC: 1, FSIM: 1, EMD: -1, LPIPS: -1}
-
-Pairs = Callable[[Floats, Floats], Floats]
 
 
 @dataclass(frozen=True)
@@ -299,7 +286,7 @@ def reconstruction_audit(
     doi:10.1093/biomet/34.1-2.28.
     """
     _check_parameters(condensed, n_steps, n_repeats, n_images)
-    measures = _measures(condensed, backbone, heads, device)
+    measures = measures_for(condensed, backbone, heads, device)
     rng = np.random.default_rng(int(check_random_state(random_state).randint(2**31 - 1)))
     codes = Codes(condensed)
     inside = _records(codes, members, member_groups)
@@ -430,36 +417,6 @@ def _grey_levels(images: Images, codes: Codes) -> Floats:
     assert bounds is not None
     low, high = bounds
     return np.asarray(GREY_LEVELS * (images.astype(np.float64) - low) / (high - low or 1.0))
-
-
-def _measures(condensed: CondensedSet, backbone: Any, heads: Any, device: str) -> dict[str, Pairs]:
-    """Measures that are defined for images of this shape."""
-    height, width, *channels = condensed.X.shape[1:]
-    found: dict[str, Pairs] = {
-        PSNR: lambda a, b: peak_signal_to_noise_ratio(a, b, GREY_LEVELS),
-        NCC: normalised_cross_correlation,
-        EMD: earth_movers_distance,
-    }
-    if min(height, width) > 2 * WINDOW_RADIUS:
-        found[SSIM] = lambda a, b: structural_similarity(a, b, GREY_LEVELS)
-    if channels in ([], [1], [3]):
-        found[FSIM] = lambda a, b: feature_similarity(a, b, GREY_LEVELS)
-    if backbone is not None or heads is not None:
-        found[LPIPS] = _lpips(backbone, heads, device)
-    return {name: found[name] for name in SIGNS if name in found}
-
-
-def _lpips(backbone: Any, heads: Any, device: str) -> Pairs:
-    if backbone is None or heads is None:
-        raise ValueError(
-            "LPIPS needs two files, backbone and heads. Got one of them. Pass both, or none to "
-            "leave it out."
-        )
-    from skcondense.neural.compute import Compute
-    from skcondense.neural.perceptual import PerceptualNetwork
-
-    network = PerceptualNetwork(backbone, heads, Compute(device))
-    return lambda a, b: network.distances(*(x / GREY_LEVELS for x in image_pairs(a, b)))
 
 
 def _gap(members: Floats, others: Floats, sign: int) -> ReconstructionGap:
