@@ -58,6 +58,9 @@ from skcondense.neural.segments import Segment  # noqa: E402
 from skcondense.privacy import PrivateOracle  # noqa: E402
 from skcondense.testing import check_condenser, expected_failed_checks  # noqa: E402
 
+# Experts of a few steps on few rows do wander; the test of the warning takes no heed of this.
+pytestmark = pytest.mark.filterwarnings("ignore:The paths of the experts are mostly noise")
+
 SHORT = ExpertTraining(n_experts=2, n_snapshots=4, steps_per_snapshot=2, batch_size=16)
 SMALL = {
     "network": MLP(8),
@@ -717,6 +720,24 @@ def test_private_experts_learn_where_there_is_little_noise():
     settings["step_length"] = "auto"
     found = MTTCondenser(6, **settings, schema=schema).fit(X, y)
     assert found.history_["distance"][-5:].mean() < 0.6
+
+
+def test_experts_that_wander_are_told_of():
+    path, training = SnapshotPath(), ExpertTraining(1, 20)
+    generator = np.random.default_rng(0)
+    steps = generator.normal(size=(21, 500)).astype(np.float32)
+    walk = steps.cumsum(axis=0)
+    assert path.straightness(walk, training, 6) == pytest.approx(0, abs=0.1)
+    # Half of the squared length of a step is the same for all: the cosine of long stretches.
+    drift = walk + np.arange(21, dtype=np.float32)[:, None]
+    assert path.straightness(drift, training, 6) == pytest.approx(0.75, abs=0.05)
+    assert path.straightness(drift, training, 1) is None
+    assert path.straightness(np.ones((21, 5), np.float32), training, 2) == 0
+    X, y = load_digits(return_X_y=True)
+    experts = ExpertTraining(3, 4, steps_per_snapshot=1, batch_size=16, learning_rate=3.0)
+    settings = {**SMALL, "network": MLP(4), "experts": experts, "max_iter": 1}
+    with pytest.warns(ConvergenceWarning, match="mostly noise"):
+        MTTCondenser(10, **settings, random_state=0).fit(X, y)
 
 
 @pytest.mark.parametrize(

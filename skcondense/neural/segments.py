@@ -65,6 +65,13 @@ class ExpertPath(ABC):
     def n_steps(self, training: ExpertTraining, n_rows: int, ahead: int) -> float:
         """Steps of the expert along a stretch, on average."""
 
+    def straightness(self, vectors: Vectors, training: ExpertTraining, ahead: int) -> float | None:
+        """How straight stretches are, from 1 (a line) to -1 (back and forth).
+
+        None where they have no middle, or are smooth by construction.
+        """
+        return None
+
     @abstractmethod
     def draw(
         self,
@@ -178,6 +185,17 @@ class SnapshotPath(ExpertPath):
         """Those between `ahead` snapshots."""
         return ahead * training.n_steps(n_rows)
 
+    def straightness(self, vectors: Vectors, training: ExpertTraining, ahead: int) -> float | None:
+        """Cosine between the halves of a stretch, mean over the earliest, a middle and the latest.
+
+        About 0 if snapshots differ by the noise of batches alone, as the steps of a random walk do.
+        """
+        if ahead < 2:
+            return None
+        first, latest = self.starts.first, self.starts.latest(training.n_snapshots, ahead)
+        starts = {first, (first + latest) // 2, latest}
+        return float(np.mean([_cosine(vectors, start, ahead) for start in starts]))
+
     def draw(
         self,
         vectors: Vectors,
@@ -192,6 +210,14 @@ class SnapshotPath(ExpertPath):
         start = self.starts.draw(latest, progress, generator)
         middle = tensor(vectors[start + ahead // 2].copy()) if ahead > 1 else None
         return Segment(tensor(vectors[start].copy()), middle, tensor(vectors[start + ahead].copy()))
+
+
+def _cosine(vectors: Vectors, start: int, ahead: int) -> float:
+    """Of the angle between a stretch's first and second half; 0 where one of them is a point."""
+    ends = [start, start + ahead // 2, start + ahead]
+    one, other = np.diff(vectors[ends].astype(np.float64), axis=0)
+    length = np.linalg.norm(one) * np.linalg.norm(other)
+    return float(one @ other / length) if length > 0 else 0.0
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """`TrajectoryMatchingCondenser`: rows on which networks take the path that real rows lead them."""
 
 import math
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -8,6 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
 
 from skcondense._sklearn import StrOptions, at_least, between
 from skcondense.callbacks import Callback, FitProgress
@@ -37,6 +39,9 @@ from skcondense.privacy import Oracle, mu_of
 from skcondense.private_table import PrivateTable
 
 __all__ = ["TrajectoryMatchingCondenser"]
+
+# Cosine between the halves of a stretch below which a path counts as noise; a random walk has 0.
+LEAST_COSINE = 0.2
 
 
 class TrajectoryMatchingCondenser(PrivateNeuralCondenser):
@@ -299,6 +304,7 @@ class TrajectoryMatchingCondenser(PrivateNeuralCondenser):
         facts = {**trainer.facts(), **recipe.path.facts(training)}
         buffer = ExpertBuffer(self.expert_folder, facts, seed)
         experts = filled(buffer, trainer, recipe.path, self.callback)
+        warn_of_wandering(experts, recipe.path, training, self.n_expert_snapshots)
         plan = self._plan(recipe, training, len(problem.x))
         sizes = np.bincount(problem.strata, problem.weight.numpy()).astype(np.float64)
         return TrajectoryMatcher(
@@ -359,6 +365,7 @@ class TrajectoryMatchingCondenser(PrivateNeuralCondenser):
         reach = 1.0 if self.neighbors == "add_remove" else 2.0
         asked.warn_of_noise(mu_of(self.epsilon, self.delta), reach)
         experts = [asked.snapshots(generator) for _ in range(training.n_experts)]
+        warn_of_wandering(experts, recipe.path, training, self.n_expert_snapshots)
         plan = self._plan(recipe, training, 0)
         return TrajectoryMatcher(
             objective, counts.sizes, settings, experts, recipe, plan, generator
@@ -449,3 +456,26 @@ def filled(
         if callback is not None and callback(progress) is True:
             break
     return found
+
+
+def warn_of_wandering(
+    experts: list[NDArray[np.float32]], path: ExpertPath, training: ExpertTraining, ahead: int
+) -> None:
+    """Warn if experts' stretches have no direction, which students could only take by chance.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If the two halves of a stretch hardly point the same way.
+    """
+    found = [path.straightness(vectors, training, ahead) for vectors in experts]
+    cosines = [cosine for cosine in found if cosine is not None]
+    if cosines and np.mean(cosines) < LEAST_COSINE:
+        warnings.warn(
+            "The paths of the experts are mostly noise: the cosine between the halves of a stretch "
+            f"is {np.mean(cosines):.2f} on average, below {LEAST_COSINE}. Take more snapshots or "
+            "steps per stretch (n_expert_snapshots, steps_per_snapshot), larger batches, or "
+            "earlier starts.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
