@@ -10,6 +10,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 from numpy.typing import NDArray
 
+from skcondense.exceptions import LedgerError, SchemaError
 from skcondense.privacy import PrivacyStatement
 from skcondense.table import Container, TableSchema, is_images, take_rows
 from skcondense.table.storage import (
@@ -206,9 +207,32 @@ class CondensedSet:
         Returns
         -------
         CondensedSet
+
+        Raises
+        ------
+        OSError
+            If a file is missing or cannot be read.
+        ValueError
+            If the files are damaged, or contradict each other.
         """
         directory = Path(directory)
+        try:
+            condensed = cls._read(directory)
+        except (OSError, SchemaError, LedgerError):
+            raise
+        # What a file can make of lists, numbers and bytes raises nearly anything.
+        except Exception as error:
+            raise ValueError(
+                f"{directory} holds no condensed set, or a damaged one. Save the set again."
+            ) from error
+        _check_parts(condensed, directory)
+        return condensed
+
+    @classmethod
+    def _read(cls, directory: Path) -> "CondensedSet":
         facts = json.loads((directory / FACTS).read_text(encoding="utf-8"))
+        if facts["data"] not in (f"{DATA}.csv", f"{DATA}.parquet"):
+            raise ValueError("the facts name a table that `save` does not write")
         frame = read_table(directory / facts["data"])
         names = frame.columns
         is_image = facts["X"]["library"] == IMAGE_ARRAY
@@ -223,7 +247,7 @@ class CondensedSet:
                 frame.select(names[n_features : n_features + n_outcomes]), facts["y"]
             ),
             sample_weight=frame[names[-2]].to_numpy().astype(np.float64),
-            prototype=frame[names[-1]].to_numpy().astype(np.intp),
+            prototype=_whole(frame[names[-1]].to_numpy()),
             schema=TableSchema.from_json(json.dumps(facts["schema"])),
             task=facts["task"],
             method=facts["method"],
@@ -261,6 +285,30 @@ class CondensedSet:
             f"</code></p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
             f"<p>Synthetic rows; {min(ROWS_SHOWN, len(self))} of {len(self)} shown.</p>"
         )
+
+
+def _check_parts(condensed: CondensedSet, directory: Path) -> None:
+    """Refuse parts that can be read one by one and do not belong together."""
+    weight, rows = condensed.sample_weight, {len(condensed.X), len(condensed.y)}
+    facts_hold = (
+        rows == {len(condensed)}
+        and bool(np.isfinite(weight).all() and (weight >= 0).all())
+        and isinstance(condensed.method, str)
+        and condensed.task in ("classification", "regression", "survival")
+    )
+    if not facts_hold:
+        raise ValueError(
+            f"{directory} holds a damaged condensed set: features, outcomes, weights and facts do "
+            "not belong together. Save the set again."
+        )
+
+
+def _whole(values: NDArray[Any]) -> NDArray[np.intp]:
+    numbers = values.astype(np.float64)
+    # Compared as they are: casting NaN warns, and gives a number.
+    if not (np.abs(numbers) < 2**53).all() or (numbers != np.rint(numbers)).any():
+        raise ValueError("prototypes have whole numbers")
+    return numbers.astype(np.intp)
 
 
 def _shown(value: Any) -> str:

@@ -1,14 +1,16 @@
 """All audits of a set in one call."""
 
+import io
 import json
 
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 from sklearn.datasets import load_digits, make_classification
 
 from skcondense import ClusterCondenser, RandomCondenser
-from skcondense.audit import audit
+from skcondense.audit import audit, together
 
 
 def table(n, seed):
@@ -31,7 +33,7 @@ def test_published_rows_are_found_by_each_audit():
     condensed = condenser.condense(*train)
     found = audit(
         condensed, train, holdout, condenser=condenser, sensitive=("sex",),
-        by=(("age", (20, 50, 90)),), n_canaries=200, random_state=0, verbose=1,
+        by=(("age", (20, 50, 90)),), n_canaries=200, random_state=0,
     )  # fmt: skip
     assert {"closeness", "membership", "attribute sex", "one run"} <= set(found.found)
     assert set(found.parts) - set(found.found) <= {"subgroups by age"}
@@ -64,8 +66,6 @@ def test_images_are_reconstructed(monkeypatch):
     images, digit = np.kron(images[:160].reshape(-1, 8, 8), np.ones((2, 2))), digit[:160]
     train, holdout = halves(images, digit)
     condensed = ClusterCondenser(20, random_state=0).condense(*train)
-    from skcondense.audit import together
-
     # The number of steps is what the audit of reconstruction is tested with elsewhere.
     full = together.reconstruction_audit
     monkeypatch.setattr(
@@ -81,3 +81,33 @@ def test_a_result_is_the_same_again():
     condensed = ClusterCondenser(10, random_state=0).condense(*train)
     one, two = (audit(condensed, train, holdout, random_state=3).to_json() for _ in range(2))
     assert one == two
+
+
+@pytest.mark.parametrize("watched", [True, False])
+def test_one_bar_names_the_audits_where_there_is_a_terminal(watched, monkeypatch):
+    train, holdout = halves(*table(200, 2))
+    condenser = ClusterCondenser(10, random_state=0)
+    screen = io.StringIO()
+    monkeypatch.setattr(
+        together, "Console", lambda stderr: Console(file=screen, force_terminal=watched, width=80)
+    )
+    audit(
+        condenser.condense(*train), train, holdout, condenser=condenser, random_state=3, verbose=1
+    )
+    drawn = screen.getvalue()
+    if not watched:
+        assert drawn == ""
+        return
+    for text in ("Audit: closeness", "Audit: membership", "Audit: one run", "2/3"):
+        assert text in drawn
+    # Shadows draw no second bar.
+    assert "Condensing again" not in drawn
+
+
+def test_nothing_is_drawn_unless_asked_for(capsys):
+    train, holdout = halves(*table(200, 2))
+    condensed = ClusterCondenser(10, random_state=0).condense(*train)
+    for verbose in (0, 1):
+        # Standard error is captured here, and no terminal.
+        audit(condensed, train, holdout, random_state=3, verbose=verbose)
+        assert capsys.readouterr() == ("", "")

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import binom
-from sklearn.datasets import make_classification
+from sklearn.datasets import load_breast_cancer, make_classification
 
 from skcondense import (
     ClusterCondenser,
@@ -54,6 +54,24 @@ def test_published_rows_are_found_and_strangers_are_not(table):
     again = one_run_audit(RandomCondenser(400), X, y, n_canaries=200, random_state=0)
     assert again == open_
     assert open_.table["epsilon_low"][0] == open_.epsilon_low
+
+
+@pytest.mark.parametrize("neighbors", ["add_remove", "replace"])
+def test_means_of_groups_are_found_out(neighbors):
+    X, y = load_breast_cancer(return_X_y=True)
+    # Thirty columns tell the canaries of a cell apart; the distance from prototypes does not.
+    condenser = ClusterCondenser(100, labels="mean", neighbors=neighbors)
+    found = [one_run_audit(condenser, X, y, random_state=seed) for seed in range(3)]
+    assert np.median([each.epsilon_low for each in found]) > 2
+
+
+def test_patients_with_several_rows_are_counted_once():
+    X, y = load_breast_cancer(return_X_y=True)
+    groups = np.arange(len(y)) // 2
+    # Of each patient one row is condensed, and nobody knows which.
+    condenser = ClusterCondenser(60, labels="mean")
+    found = [one_run_audit(condenser, X, y, groups=groups, random_state=seed) for seed in range(3)]
+    assert np.median([each.epsilon_low for each in found]) > 0.8
 
 
 @pytest.mark.parametrize("neighbors", ["add_remove", "replace"])

@@ -1,12 +1,16 @@
 """Releases: what is refused, what is written, and that any change is found."""
 
+import json
 import shutil
 import subprocess
+from dataclasses import asdict, replace
+from hashlib import sha256
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.datasets import load_digits
+from sklearn.dummy import DummyClassifier
 
 from skcondense import (
     ClusterCondenser,
@@ -16,10 +20,11 @@ from skcondense import (
     RandomCondenser,
     TableSchema,
 )
-from skcondense.audit import audit
+from skcondense.audit import OneRunAudit, audit, compare_utility
 from skcondense.exceptions import ReleaseError
 from skcondense.privacy import seeded_noise
 from skcondense.report import objections_to, verify_release, write_release
+from skcondense.report.release import _manifest
 
 pytest.importorskip("pyarrow")
 
@@ -56,14 +61,19 @@ def private():
 @pytest.fixture
 def release(private, tmp_path):
     condensed, ledger = private
-    scores = {"all real rows": {"cox": 0.8}, "10 prototypes": {"cox": 0.79}}
     return write_release(
         condensed,
         tmp_path / "release",
         purpose="Training of models.",
+        population="Nobody.",
         ledger=ledger,
-        utility=scores,
+        utility=utility(condensed),
     )
+
+
+def utility(condensed):
+    models = {"guessing": DummyClassifier()}
+    return compare_utility(condensed, table(), estimators=models, n_bootstrap=20, random_state=0)
 
 
 def test_a_release_can_be_loaded_verified_and_checked_by_others(release, private):
@@ -76,19 +86,73 @@ def test_a_release_can_be_loaded_verified_and_checked_by_others(release, private
     names = {path.name for path in release.iterdir()}
     assert names == {
         "condensed.parquet", "condensed.json", "condensed.csv", "schema.json", "privacy.json",
-        "utility.json", "CARD.md", "MANIFEST.sha256",
+        "utility.json", "croissant.json", "CARD.md", "report.html", "MANIFEST.sha256",
     }  # fmt: skip
-    assert found.n_files == 7
-    card = (release / "CARD.md").read_text(encoding="utf-8")
-    assert "Training of models." in card
-    assert "none is a patient's" in card
-    assert "| 10 prototypes | 0.790 |" in card
-    assert all(sentence in card for sentence in condensed.privacy.sentences)
+    assert found.n_files == 9
+    assert found.objections == ()
+    for name in ("CARD.md", "report.html"):
+        text = (release / name).read_text(encoding="utf-8")
+        for said in ("Training of models.", "Nobody.", "none was copied from a patient", "0.500"):
+            assert said in text
+        assert all(sentence in text for sentence in condensed.privacy.sentences)
     # Nothing is left beside it.
     assert [path.name for path in release.parent.iterdir()] == ["release"]
     if shutil.which("sha256sum"):
         check = ["sha256sum", "--check", "--strict", "MANIFEST.sha256"]
         subprocess.run(check, cwd=release, check=True, capture_output=True)
+
+
+def test_the_report_and_the_description_hold_digests_of_the_other_files(release):
+    page = (release / "report.html").read_text(encoding="utf-8")
+    described = (release / "croissant.json").read_text(encoding="utf-8")
+    for path in release.iterdir():
+        digest = sha256(path.read_bytes()).hexdigest()
+        assert (digest in page) == (path.name not in ("report.html", "MANIFEST.sha256"))
+        if path.name in ("condensed.parquet", "condensed.csv", "privacy.json", "schema.json"):
+            assert digest in described
+
+
+def test_privacy_json_holds_the_spends_of_this_fit_and_the_ledgers_total(private, tmp_path):
+    condensed, _ = private
+    ledger = PrivacyLedger()
+    for spend in condensed.privacy.spends:
+        ledger.charge(replace(spend, run="another fit"))
+        ledger.charge(spend)
+    folder = write_release(condensed, tmp_path / "release", ledger=ledger)
+    found = json.loads((folder / "privacy.json").read_text(encoding="utf-8"))
+    assert found["statement"]["epsilon"] == condensed.privacy.epsilon
+    assert found["ledger"]["spends"] == [asdict(spend) for spend in condensed.privacy.spends]
+    assert (found["ledger"]["n_fits"], found["ledger"]["n_spends"]) == (2, len(ledger.spends))
+    assert found["ledger"]["epsilon"] == ledger.epsilon > condensed.privacy.epsilon
+    rewrite(folder, "privacy.json", f'"epsilon": {ledger.epsilon}', '"epsilon": 0.1')
+    with pytest.raises(ReleaseError, match="those of this fit alone amount to"):
+        verify_release(folder)
+
+
+def rewrite(folder, name, old, new):
+    """Change a file, and the manifest with it."""
+    text = (folder / name).read_text(encoding="utf-8")
+    assert old in text
+    (folder / name).write_text(text.replace(old, new), encoding="utf-8")
+    (folder / "MANIFEST.sha256").write_text(_manifest(folder), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "message"),
+    [
+        ("condensed.json", '"condensed.parquet"', '"../other.parquet"', "not part of the release"),
+        ("condensed.json", '"task"', '"tusk"', "cannot be read"),
+        ("schema.json", '"age"', '"aged"', "not that of the rows"),
+        ("schema.json", "{", "[", "cannot be read"),
+        ("privacy.json", '"statement"', '"nothing"', "cannot be read"),
+    ],
+)
+def test_a_new_manifest_does_not_hide_files_that_contradict_each_other(
+    release, name, old, new, message
+):
+    rewrite(release, name, old, new)
+    with pytest.raises(ReleaseError, match=message):
+        verify_release(release)
 
 
 def test_cells_that_a_spreadsheet_would_run_are_harmless_in_the_csv_only(release):
@@ -134,13 +198,8 @@ def test_files_that_come_or_go_are_named(release):
 
 
 def test_a_new_manifest_does_not_hide_a_statement_that_does_not_add_up(release, private):
-    from skcondense.report.release import _manifest
-
-    text = (release / "privacy.json").read_text(encoding="utf-8")
     said = f'"epsilon": {private[0].privacy.epsilon}'
-    assert said in text
-    (release / "privacy.json").write_text(text.replace(said, '"epsilon": 0.1'), encoding="utf-8")
-    (release / "MANIFEST.sha256").write_text(_manifest(release))
+    rewrite(release, "privacy.json", said, '"epsilon": 0.1')
     with pytest.raises(ReleaseError, match="spends amount to"):
         verify_release(release)
 
@@ -161,14 +220,16 @@ def test_what_should_not_leave_is_refused_unless_a_reason_is_given(private, tmp_
     card = (tmp_path / "a" / "CARD.md").read_text(encoding="utf-8")
     assert "Released in spite of these objections" in card
     assert "Rows are public." in card
-    assert "Some rows are those of patients." in card
+    assert "Some of them are patients'." in card
     assert "There is no privacy statement" in card
-    verify_release(tmp_path / "a")
+    found = verify_release(tmp_path / "a")
+    assert found.objections == ("Some prototypes coincide with real rows.",)
+    assert "Objection: Some prototypes" in str(found)
     with pytest.raises(FileExistsError, match="new folder"):
         write_release(real, tmp_path / "a", in_spite_of_objections="Again.")
 
 
-def test_seeded_noise_and_copies_are_objections():
+def test_seeded_noise_copies_and_a_broken_promise_are_objections(tmp_path):
     X, y = table()
     ledger = PrivacyLedger()
     with seeded_noise(0):
@@ -177,6 +238,14 @@ def test_seeded_noise_and_copies_are_objections():
     mixed = RandomCondenser(30, random_state=0).condense(X[:80], y[:80])
     found = audit(mixed, (X[:80], y[:80]), (X[80:], y[80:]), random_state=0)
     assert any("more copies of training rows" in text for text in objections_to(mixed, audit=found))
+    folder = write_release(
+        mixed, tmp_path / "copies", audit=found, in_spite_of_objections="Rows are public."
+    )
+    # The check reads the audit's numbers, and comes to the same.
+    assert verify_release(folder).objections == tuple(objections_to(mixed, audit=found))
+    contradicted = OneRunAudit(9.0, 0.95, 1e-5, 100, 50, 50, 9.0, stated=2.0)
+    worse = replace(found, parts={**found.parts, "one run": contradicted})
+    assert "more made-up patients than" in objections_to(mixed, audit=worse)[-1]
 
 
 def test_a_failed_release_leaves_nothing(private, tmp_path, monkeypatch):

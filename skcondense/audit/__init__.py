@@ -3,6 +3,7 @@
 from skcondense.audit.attack_scores import AttackScore, score_attack
 from skcondense.audit.attribute import AttributeAudit, AttributeScore, Estimate, attribute_audit
 from skcondense.audit.closeness import ClosenessAudit, closeness_audit
+from skcondense.audit.comparison import UtilityComparison, compare_utility
 from skcondense.audit.feature_similarity import feature_similarity
 from skcondense.audit.image_similarity import (
     earth_movers_distance,
@@ -47,11 +48,13 @@ __all__ = [
     "ReconstructionGap",
     "Rows",
     "SubgroupAudit",
+    "UtilityComparison",
     "attribute_audit",
     "audit",
     "calibration_by_risk",
     "closeness_audit",
     "compare_kaplan_meier",
+    "compare_utility",
     "curve_distance",
     "default_estimators",
     "earth_movers_distance",

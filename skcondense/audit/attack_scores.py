@@ -1,11 +1,12 @@
 """How well an attack tells members from others, with intervals that count patients once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest, fisher_exact, norm, rankdata
+from sklearn.metrics import roc_curve
 
 __all__ = ["AttackScore", "by_patient", "score_attack"]
 
@@ -27,6 +28,9 @@ class AttackScore:
         were nothing to find; corrected for looking at all of them.
     n_members, n_others : int
         Records; patients, where rows were grouped.
+    roc : ndarray of shape (2, n_thresholds)
+        By falling threshold, the share of the others that pass it (false alarms) and the share of
+        the members that do (found).
     """
 
     auc: float
@@ -36,6 +40,7 @@ class AttackScore:
     p_value: float
     n_members: int
     n_others: int
+    roc: Floats = field(repr=False, compare=False)
 
 
 def score_attack(
@@ -89,6 +94,7 @@ def score_attack(
         p_value=min(1.0, len(chances) * min(chances)),
         n_members=m,
         n_others=n,
+        roc=_roc(members, others),
     )
 
 
@@ -104,6 +110,15 @@ def _chance_of(hits: int, m: int, allowed: int, n: int) -> float:
     """Fisher's exact test that members pass a threshold no more often than others do."""
     passed, missed = [hits, allowed], [m - hits, n - allowed]
     return float(fisher_exact([passed, missed], alternative="greater")[1])
+
+
+def _roc(members: Floats, others: Floats) -> Floats:
+    """Every point of the curve: on logarithmic axes none can be left out."""
+    is_member = np.repeat([1, 0], [len(members), len(others)])
+    scores = np.concatenate([members, others])
+    # Ranks: an attack may be infinitely sure.
+    found = roc_curve(is_member, rankdata(scores), drop_intermediate=False)
+    return np.stack(found[:2])
 
 
 def _variance_of_mean(values: Floats) -> float:

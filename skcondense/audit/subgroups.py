@@ -7,24 +7,31 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.base import clone
 from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 
 from skcondense._threads import single_threaded
 from skcondense.audit.attack_scores import score_attack
 from skcondense.audit.divisions import Division
+from skcondense.audit.held_out import (
+    ALL,
+    Replayed,
+    Scorer,
+    common_task,
+    interval_columns,
+    predictions_of,
+)
 from skcondense.audit.membership import REFERENCE, check_units, nearest_ratio
 from skcondense.audit.real_rows import Codes, Records, resampled
-from skcondense.audit.releases import Floats, Release
+from skcondense.audit.releases import Release
 from skcondense.audit.utility import default_estimators
 from skcondense.condensed_set import CondensedSet
 from skcondense.table import check_table, is_images
-from skcondense.tasks import ClassificationTask, Task, fit_weighted, resolve_task
-from skcondense.tasks.survival_curves import parts_of
+from skcondense.tasks import resolve_task
 
-__all__ = ["SubgroupAudit", "subgroup_audit"]
+__all__ = ["MIN_ROWS", "SubgroupAudit", "masks_of", "subgroup_audit", "table_of"]
 
-ALL = "(all)"
+# Subgroups of fewer rows are not scored, by default.
+MIN_ROWS = 20
 ATTACK = "nearest ratio"
 AREA = ("attack_auc", "attack_auc_low", "attack_auc_high")
 
@@ -134,7 +141,7 @@ def subgroup_audit(
     groups: Any = None,
     member_groups: Any = None,
     n_bootstrap: int = 100,
-    min_rows: int = 20,
+    min_rows: int = MIN_ROWS,
     random_state: Any = None,
 ) -> SubgroupAudit:
     """Test models that were trained on the set in subgroups of real rows.
@@ -198,32 +205,16 @@ def subgroup_audit(
     division = Division.of(condensed.schema, by, has_members=members is not None)
     level = division.levels(X)
     check_consistent_length(y, X, patients, level)
-    masks = {ALL: np.ones(len(y), dtype=bool)}
-    masks |= {name: level == name for name in division.and_found_in(level)}
-    task = _task(condensed, train)
+    masks = masks_of(division, level)
+    task = common_task(condensed, train)
     models = estimators or default_estimators(task.name, condensed.schema, seed)
     sources = {"condensed": (condensed.X, condensed.y, condensed.sample_weight)}
     if train is not None:
         sources["full"] = (*train, np.ones(len(train[1])))
-    scorer = _Scorer(task, y, min_rows)
     samples = [np.repeat(np.arange(len(y)), n) for n in resampled(patients, n_bootstrap, rng)]
     with single_threaded():
-        scores = {
-            source: scorer.of(_predictions(models, task, rows, X), masks, samples)
-            for source, rows in sources.items()
-        }
-    table = []
-    for name, mask in masks.items():
-        facts: dict[str, Any] = {"level": name, "n_rows": int(mask.sum())}
-        facts |= {"n_patients": len(np.unique(patients[mask])), "n_events": scorer.n_events(mask)}
-        facts |= {"too_few": not scorer.can_score(np.flatnonzero(mask))}
-        own, whole = (scores["condensed"][which] for which in (name, ALL))
-        facts |= _interval("condensed", own) | _interval("minus_all", own - whole)
-        if "full" in scores:
-            full = scores["full"][name]
-            facts |= _interval("full", full) | _interval("minus_full", own - full)
-        table.append(facts)
-    found = pd.DataFrame(table)
+        asked = {name: predictions_of(models, task, rows, X) for name, rows in sources.items()}
+        found = table_of(Scorer(task, y, min_rows), asked, masks, patients, samples)
     if members is not None:
         codes = Codes(condensed)
         inside = Records.of(codes, members, member_groups)
@@ -238,99 +229,52 @@ def subgroup_audit(
 # How well each subgroup is served.
 
 
-@dataclass(frozen=True)
-class _Replayed:
-    """A model that was asked already: its rows are positions among those that it was asked of."""
-
-    predictions: Floats
-    classes_: Any
-
-    def predict(self, rows: NDArray[np.intp]) -> Floats:
-        return self.predictions[rows]
-
-    def predict_proba(self, rows: NDArray[np.intp]) -> Floats:
-        return self.predictions[rows]
+def masks_of(division: Division, level: NDArray[Any]) -> dict[str, NDArray[np.bool_]]:
+    """Rows of each level that is found, after all rows."""
+    every = {ALL: np.ones(len(level), dtype=bool)}
+    return every | {name: level == name for name in division.and_found_in(level)}
 
 
-def _task(condensed: CondensedSet, train: tuple[Any, Any] | None) -> Task:
-    """The set's task, which knows the classes of all models."""
-    task, y = resolve_task(condensed.task, condensed.y)
-    if train is None or not isinstance(task, ClassificationTask):
-        return task
-    return task.of(np.concatenate([y, resolve_task(condensed.task, train[1])[1]]))
+def table_of(
+    scorer: Scorer,
+    asked: Mapping[str, list[Replayed]],
+    masks: Mapping[str, NDArray[np.bool_]],
+    patients: NDArray[Any],
+    samples: list[NDArray[np.intp]],
+) -> pd.DataFrame:
+    """Scores by level of models that were trained on the set, and on real rows if these are given.
 
+    Parameters
+    ----------
+    scorer : Scorer
+        Knows the test rows.
+    asked : mapping of {str: list of Replayed}
+        Models by what they were trained on: "condensed", and perhaps "full".
+    masks : mapping of {str: ndarray of shape (n_test_rows,)}
+        Rows of each level, all rows first.
+    patients : ndarray of shape (n_test_rows,)
+        Patient of each row.
+    samples : list of ndarray of int
+        Resampled rows, the rows themselves first.
 
-def _predictions(
-    models: Mapping[str, Any], task: Task, rows: tuple[Any, Any, Floats], X: Any
-) -> list[_Replayed]:
-    """What models trained on weighted rows say of others."""
-    X_train, y, weight = rows
-    y = resolve_task(task.name, y)[1]
-    classes = getattr(task, "classes", None)
-    fitted = (
-        fit_weighted(clone(model), X_train, y, weight, weights="replicate")
-        for model in models.values()
-    )
-    return [_Replayed(task.predict(model, X), classes) for model in fitted]
-
-
-@dataclass(frozen=True)
-class _Scorer:
-    """The task's metric on parts of the test rows."""
-
-    task: Task
-    y: NDArray[Any]
-    min_rows: int
-
-    def of(
-        self,
-        models: list[_Replayed],
-        masks: dict[str, NDArray[np.bool_]],
-        samples: list[NDArray[np.intp]],
-    ) -> dict[str, Floats]:
-        """Mean metric of the models, by level and sample; the first sample are the rows."""
-        return {
-            name: np.array([self._mean(models, rows[mask[rows]]) for rows in samples])
-            if self.can_score(np.flatnonzero(mask))
-            else np.full(len(samples), np.nan)
-            for name, mask in masks.items()
-        }
-
-    def can_score(self, rows: NDArray[np.intp]) -> bool:
-        """Whether there are enough rows, of outcomes that can be told apart."""
-        return len(rows) >= self.min_rows and self._varies(rows)
-
-    def n_events(self, mask: NDArray[np.bool_]) -> float:
-        """Rows with an event, of the second of two classes, or of the rarest of several."""
-        if self.task.name == "survival":
-            return int(parts_of(self.y[mask])[0].sum())
-        if not isinstance(self.task, ClassificationTask):
-            return float("nan")
-        classes = self.task.classes
-        counted = (self.y[:, np.newaxis] == classes).sum(axis=0)
-        which = 1 if len(classes) == 2 else counted.argmin()
-        return int((self.y[mask] == classes[which]).sum())
-
-    def _varies(self, rows: NDArray[np.intp]) -> bool:
-        y = self.y[rows]
-        if self.task.name != "survival":
-            return len(np.unique(y)) > 1
-        event, time = parts_of(y)
-        # The C-index needs somebody who outlived somebody else.
-        return bool(event.any() and time[event].min() < time.max())
-
-    def _mean(self, models: list[_Replayed], rows: NDArray[np.intp]) -> float:
-        if not len(rows) or not self._varies(rows):
-            return float("nan")
-        return float(np.mean([self.task.metric(model, rows, self.y[rows]) for model in models]))
-
-
-def _interval(name: str, values: Floats) -> dict[str, float]:
-    """The value itself, and its interval over resampled patients."""
-    # Percentiles of a hundred would hang on the outermost few.
-    reach = 1.96 * np.nanstd(values[1:]) if not np.isnan(values[0]) else np.nan
-    low, high = values[0] - reach, min(values[0] + reach, 1.0)
-    return {name: float(values[0]), f"{name}_low": float(low), f"{name}_high": float(high)}
+    Returns
+    -------
+    DataFrame
+        A row per level, as in `SubgroupAudit`.
+    """
+    scores = {source: scorer.of(models, masks, samples) for source, models in asked.items()}
+    table = []
+    for name, mask in masks.items():
+        facts: dict[str, Any] = {"level": name, "n_rows": int(mask.sum())}
+        facts |= {"n_patients": len(np.unique(patients[mask])), "n_events": scorer.n_events(mask)}
+        facts |= {"too_few": not scorer.can_score(np.flatnonzero(mask))}
+        own, whole = (scores["condensed"][which] for which in (name, ALL))
+        facts |= interval_columns("condensed", own) | interval_columns("minus_all", own - whole)
+        if "full" in scores:
+            full = scores["full"][name]
+            facts |= interval_columns("full", full) | interval_columns("minus_full", own - full)
+        table.append(facts)
+    return pd.DataFrame(table)
 
 
 # How exposed it is.

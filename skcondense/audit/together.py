@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TimeElapsedColumn
 from sklearn.utils import check_random_state
 
 from skcondense.audit.attribute import attribute_audit
@@ -151,7 +152,7 @@ def audit(
     random_state : int, RandomState instance or None, default=None
         Seed of all audits.
     verbose : int, default=0
-        Whether to say which audit runs, and to draw a progress bar over shadows.
+        Whether to draw a progress bar over the audits on standard error, where that is a terminal.
 
     Returns
     -------
@@ -180,7 +181,8 @@ def audit(
     rows, tables = (train[0], holdout[0]), (train, holdout)
     plans = {
         "closeness": planned(closeness_audit, condensed, *rows, **of_set),
-        "membership": planned(membership_audit, condensed, *tables, verbose=verbose, **repeated),
+        # Without a bar of its own: two of them would draw over each other.
+        "membership": planned(membership_audit, condensed, *tables, **repeated),
     }
     for name in sensitive:
         plans[f"attribute {name}"] = planned(attribute_audit, condensed, *tables, name, **groups)
@@ -203,12 +205,23 @@ def audit(
 
 
 def _run(plans: Mapping[str, Plan], verbose: int) -> dict[str, Any]:
-    console = Console(stderr=True, quiet=not verbose)
     found = {}
-    for number, (name, run) in enumerate(plans.items(), start=1):
-        console.print(f"Audit {number} of {len(plans)}: {name}")
-        found[name] = run()
+    with _bar(verbose) as bar:
+        task = bar.add_task("", total=len(plans))
+        for name, run in plans.items():
+            bar.update(task, description=f"Audit: {name}")
+            found[name] = run()
+            bar.advance(task)
     return found
+
+
+def _bar(verbose: int) -> Progress:
+    """One bar over all audits; none where nobody watches."""
+    console = Console(stderr=True)
+    # Audits take from seconds to minutes, so a clock shows that a bar that stands still is at work.
+    columns = (SpinnerColumn(), *Progress.get_default_columns()[:2], TimeElapsedColumn())
+    silent = not (verbose and console.is_terminal)
+    return Progress(*columns, MofNCompleteColumn(), console=console, transient=True, disable=silent)
 
 
 def _left_out(

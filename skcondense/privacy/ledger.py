@@ -11,7 +11,7 @@ import json
 import os
 import secrets
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from threading import RLock
 from typing import Any, Self
@@ -26,6 +26,8 @@ __all__ = ["PrivacyLedger", "Spend", "Terms", "new_run", "now"]
 FORMAT = "skcondense privacy ledger, version 1"
 # Spends whose squares add up to a budget exactly must not fail by a rounding error.
 SLACK = 1e-12
+# Far beyond any use, and still small enough that sums of squares are finite.
+LARGEST_MU = 1e6
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,16 @@ class Spend:
     size: int
     unit: str
     at: str
+
+    def __post_init__(self) -> None:
+        # Read from files, too: a cost that is no number would make every sum of costs none.
+        for field in fields(self):
+            value, kind = getattr(self, field.name), field.type
+            wanted = (int, float) if kind is float else kind
+            if not isinstance(value, wanted) or isinstance(value, bool):  # type: ignore[arg-type]
+                raise LedgerError(f"A spend's {field.name} must be {kind}. Got {value!r}.")
+        if not 0 <= self.mu <= LARGEST_MU:
+            raise LedgerError(f"A spend's mu must be from 0 to {LARGEST_MU:g}. Got {self.mu!r}.")
 
 
 class PrivacyLedger:
@@ -283,7 +295,8 @@ class _Lines:
         for line in text[: text.rfind(b"\n") + 1].splitlines(keepends=True):
             try:
                 self._take(json.loads(line))
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
+            # What a file can make of lists, numbers and nesting raises nearly anything.
+            except Exception as error:
                 raise LedgerError(
                     f"{name} is not an intact privacy ledger: line {self.number + 1}: {error}. "
                     "Restore it from a copy. Without it, what was spent is unknown, and nothing "
@@ -302,7 +315,7 @@ class _Lines:
             raise ValueError(f"it does not begin with {FORMAT!r}")
         else:
             del record["created"]
-            self.terms = Terms(**record)
+            self.terms = _possible(Terms(**record))
 
 
 def _reopen(kind: type[PrivacyLedger], path: Path, terms: Terms, size: int) -> PrivacyLedger:
@@ -326,7 +339,10 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _new_terms(given: dict[str, Any]) -> Terms:
-    terms = Terms(**given)
+    return _possible(Terms(**given))
+
+
+def _possible(terms: Terms) -> Terms:
     if terms.neighbors not in ("add_remove", "replace"):
         raise LedgerError(f"neighbors must be 'add_remove' or 'replace'. Got {terms.neighbors!r}.")
     if not 0 < terms.delta < 1:

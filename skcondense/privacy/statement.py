@@ -155,9 +155,15 @@ class PrivacyStatement:
             rate = float(facts.get("sampling_rate", 1.0))
             statement = replace(cls.of(spends, **terms), sampling_rate=rate)
             said = float(facts["epsilon"])
-        except (ValueError, KeyError, TypeError) as error:
+            if (statement.neighbors, statement.unit) not in NEIGHBORS:
+                raise ValueError("neighbors or unit are unknown")
+            if not 0 < rate <= 1:
+                raise ValueError("the sampling rate is no probability")
+        # What a file can make of lists, numbers and nesting raises nearly anything.
+        except Exception as error:
             raise LedgerError(f"This is not a privacy statement in JSON: {error}.") from error
-        if statement.epsilon > said * (1 + 1e-6):
+        # Not the other way round: no number is larger than NaN.
+        if not statement.epsilon <= said * (1 + 1e-6):
             raise LedgerError(
                 f"The statement says epsilon={said:.4g}, but its spends amount to "
                 f"{statement.epsilon:.4g}."

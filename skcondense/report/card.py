@@ -1,120 +1,103 @@
-"""The card of a release: what it is, what it promises and what not, in words for a board."""
+"""The card of a release: its account as Markdown."""
 
-from collections.abc import Mapping
+import re
 
-from skcondense.audit import Audit
-from skcondense.condensed_set import CondensedSet
+from skcondense.report.document import (
+    Block,
+    Bullets,
+    Code,
+    Document,
+    Heading,
+    Notice,
+    Paragraph,
+    Picture,
+    Section,
+    Table,
+    Terms,
+    Verdict,
+    visible,
+)
 
-__all__ = ["Scores", "release_card"]
+__all__ = ["release_card"]
 
-Scores = Mapping[str, Mapping[str, float]]
+# What is too wide, or nothing without pictures.
+PAGE_ONLY = ("rows",)
+# Punctuation that Markdown, or HTML within it, gives a meaning.
+SPECIAL = re.compile(r"([\\`*_\[\]<>|&~$])")
+# The same at the beginning of a line: headings, lists, rules; and spaces, which make code of it.
+LEADING = re.compile(r"^[ \t]*(\d*)([#+=.)-])", re.MULTILINE)
+INDENTED = re.compile(r"^[ \t]+", re.MULTILINE)
 
 
-def release_card(
-    condensed: CondensedSet,
-    *,
-    purpose: str,
-    audit: Audit | None,
-    utility: Scores | None,
-    objections: list[str],
-    reason: str | None,
-) -> str:
-    """Write the card as Markdown.
+def release_card(document: Document) -> str:
+    """Write an account as Markdown.
 
     Parameters
     ----------
-    condensed : CondensedSet
-        What is released.
-    purpose : str
-        What it is for, and whom the real table was about.
-    audit : Audit or None
-        What attacks found.
-    utility : mapping of {str: mapping of {str: float}} or None
-        By training set, the score of each model.
-    objections : list of str
-        What speaks against the release.
-    reason : str or None
-        Why it is released nevertheless.
+    document : Document
+        What `account_of` makes of a release.
 
     Returns
     -------
     str
+        All but pictures and rows.
     """
-    parts = [
-        "# Release card",
-        f"{condensed.n_prototypes} prototypes in {len(condensed)} weighted rows, made by "
-        f"skcondense for {condensed.task}. **{_origin(condensed)}** A weight says for how many "
-        "patients a row stands; models must use it.",
-        _section("Purpose and population", purpose),
-        _section("Objections", _objections(objections, reason)) if objections else "",
-        _section("Privacy", _privacy(condensed)),
-        _section("Attacks that were tried", _attacks(audit)),
-        _section("Use", _utility(utility)),
-        _section("How it was made", f"`{condensed.method}`"),
-        _section("What it must not be used for", FORBIDDEN),
-        _section("Signatures", SIGNATURES),
-    ]
+    parts = [f"# {_text(document.title)}", *_verdict(document.verdict)]
+    for section in document.sections:
+        if section.anchor not in PAGE_ONLY:
+            parts += _section(section)
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-FORBIDDEN = """- To estimate effects, p-values or intervals: the rows were made to train models.
-- To say anything about rare groups: few or none of the rows stand for them.
-- To learn about a person, or to link it with other data in order to do so."""
-
-SIGNATURES = """| role | name | date | signature |
-| --- | --- | --- | --- |
-| data owner | | | |
-| data protection | | | |
-| clinical lead | | | |"""
-
-NO_PROMISE = (
-    "**There is no privacy statement.** Nothing bounds what a clever reader may learn about a "
-    "patient. Without differential privacy, sets of means have been attacked with success."
-)
+def _text(text: str) -> str:
+    escaped = SPECIAL.sub(r"\\\1", visible(text).strip())
+    return INDENTED.sub("", LEADING.sub(r"\1\\\2", escaped))
 
 
-NOT_COVERED = (
-    "*What follows was computed from real rows and is not covered by the privacy statement. Decide "
-    "whether it may leave with the set.*\n\n"
-)
+def _line(text: str) -> str:
+    return " ".join(_text(text).split())
 
 
-def _origin(condensed: CondensedSet) -> str:
-    if condensed.contains_real_rows:
-        return "Some rows are those of patients."
-    return "The rows are synthetic; none is a patient's."
+def _verdict(verdict: Verdict) -> list[str]:
+    facts = "\n".join(f"- **{_line(question)}** {_line(said)}" for question, said in verdict.facts)
+    parts = [f"**May it be released? {_line(verdict.answer)}**", facts]
+    if verdict.objections:
+        listed = "\n".join(f"- {_line(objection)}" for objection in verdict.objections)
+        parts += ["**Released in spite of these objections:**", listed]
+        parts += [f"Reason given: {_line(verdict.reason or '')}"]
+    return parts
 
 
-def _section(title: str, text: str) -> str:
-    return f"## {title}\n\n{text}"
+def _section(section: Section) -> list[str]:
+    return [f"## {_text(section.title)}", *(_block(block) for block in section.blocks)]
 
 
-def _objections(objections: list[str], reason: str | None) -> str:
-    listed = "\n".join(f"- {objection}" for objection in objections)
-    return f"**Released in spite of these objections:**\n\n{listed}\n\nReason given: {reason}"
+def _block(block: Block) -> str:
+    match block:
+        case Paragraph(text):
+            return _text(text)
+        case Notice(text):
+            return f"**{_text(text)}**"
+        case Heading(text):
+            return f"### {_line(text)}"
+        case Bullets(items):
+            return "\n".join(f"- {_line(item)}" for item in items)
+        case Terms(pairs):
+            return "\n".join(f"- **{_line(term)}**: {_line(gloss)}" for term, gloss in pairs)
+        case Code(text):
+            return _code(text)
+        case Table():
+            return _table(block)
+        case Picture():
+            return ""
 
 
-def _privacy(condensed: CondensedSet) -> str:
-    if condensed.privacy is None:
-        return NO_PROMISE
-    return "\n\n".join(condensed.privacy.sentences)
+def _code(text: str) -> str:
+    # An indented block knows no end that a text could contain.
+    return "\n".join(f"    {line}" for line in visible(text).splitlines())
 
 
-def _attacks(audit: Audit | None) -> str:
-    if audit is None:
-        return "None was tried, or the result is not part of this release."
-    titled = (f"### {name[:1].upper()}{name[1:]}\n\n{part}" for name, part in audit.parts.items())
-    left_out = [f"Not run: {name}, because {why}." for name, why in audit.left_out.items()]
-    return NOT_COVERED + "\n\n".join([*titled, *left_out])
-
-
-def _utility(utility: Scores | None) -> str:
-    if not utility:
-        return "How well models train on it was not measured, or is not part of this release."
-    models = list(next(iter(utility.values())))
-    head = f"| trained on | {' | '.join(models)} |\n|{' --- |' * (len(models) + 1)}"
-    rows = [
-        f"| {name} | {' | '.join(f'{scores[model]:.3f}' for model in models)} |"
-        for name, scores in utility.items()
-    ]
-    return NOT_COVERED + "\n".join([head, *rows]) + "\n\nScores on real rows that were held out."
+def _table(table: Table) -> str:
+    rule = "| " + " | ".join("---" for _ in table.head) + " |"
+    rows = ["| " + " | ".join(map(_line, row)) + " |" for row in (table.head, *table.rows)]
+    return "\n".join([f"*{_line(table.caption)}*", "", rows[0], rule, *rows[1:]])

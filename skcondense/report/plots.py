@@ -1,7 +1,9 @@
-"""Plots for reports."""
+"""The plot of utility as a figure of its own, which needs no screen."""
 
 from collections.abc import Mapping
 from typing import Any
+
+from skcondense.report.displays import UtilityDisplay
 
 __all__ = ["plot_utility"]
 
@@ -19,18 +21,13 @@ def plot_utility(scores: Mapping[str, Mapping[str, float]], metric: str) -> Any:
     Returns
     -------
     matplotlib.figure.Figure
+
+    See Also
+    --------
+    UtilityDisplay : The same on any axes, and of a `UtilityComparison`.
     """
     from matplotlib.figure import Figure
 
-    models = list(next(iter(scores.values())))
-    figure = Figure(figsize=(6.4, 0.9 + 0.6 * len(models)), layout="constrained")
-    axes = figure.subplots()
-    for shift, (name, row) in enumerate(scores.items()):
-        heights = [i + 0.12 * (shift - (len(scores) - 1) / 2) for i in range(len(models))]
-        axes.plot([row[model] for model in models], heights, "o", label=name)
-    axes.set_yticks(range(len(models)), models)
-    axes.invert_yaxis()
-    axes.set_xlabel(f"{metric} on real rows that were held out")
-    axes.grid(axis="x", alpha=0.3)
-    figure.legend(title="Trained on", loc="outside right upper")
-    return figure
+    n_rows = len(next(iter(scores.values()))) + 1
+    axes = Figure(figsize=(6.4, 1.4 + 0.55 * n_rows), layout="constrained").subplots()
+    return UtilityDisplay.from_scores(scores, metric, ax=axes).figure_

@@ -4,25 +4,39 @@ import hashlib
 import json
 import shutil
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping, Set
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import narwhals.stable.v2 as nw
 
-from skcondense.audit import Audit
+from skcondense.audit import Audit, UtilityComparison
+from skcondense.audit.closeness import ClosenessAudit
+from skcondense.audit.one_run import OneRunAudit
 from skcondense.condensed_set import CondensedSet
 from skcondense.exceptions import ReleaseError
-from skcondense.privacy import PrivacyLedger, PrivacyStatement
-from skcondense.report.card import Scores, release_card
+from skcondense.privacy import PrivacyLedger, PrivacyStatement, Spend, compose, epsilon_of
+from skcondense.report.account import ReleaseFacts, account_of
+from skcondense.report.card import release_card
+from skcondense.report.croissant import croissant_metadata
+from skcondense.report.html import release_report
+from skcondense.report.privacy_words import NOTHING_PROMISED, LedgerExtract
 from skcondense.table import Container, TableSchema
 
 __all__ = ["VerifiedRelease", "objections_to", "verify_release", "write_release"]
 
-MANIFEST, CARD, TABLE = "MANIFEST.sha256", "CARD.md", "condensed.csv"
+MANIFEST, CARD, REPORT, TABLE = "MANIFEST.sha256", "CARD.md", "report.html", "condensed.csv"
 PRIVACY, SCHEMA, AUDIT, UTILITY = "privacy.json", "schema.json", "audit.json", "utility.json"
+FACTS, CROISSANT = "condensed.json", "croissant.json"
+FORMAT = "skcondense privacy of a release, version 1"
+NOT_STATED = "Not stated."
+# Audits that may forbid a release, by name.
+REFUSING = {"closeness": ClosenessAudit, "one run": OneRunAudit}
 # What spreadsheets take for the start of a formula (OWASP, CSV injection).
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# Sums of a ledger may differ in the last digits on another machine.
+SLACK = 1e-6
 
 
 @dataclass(frozen=True)
@@ -38,22 +52,27 @@ class VerifiedRelease:
         line elsewhere, beside the signatures.
     n_files : int
         Files that were checked.
+    objections : tuple of str
+        What speaks against the release, as its files show it.
     """
 
     condensed: CondensedSet
     fingerprint: str
     n_files: int
+    objections: tuple[str, ...]
 
     def __str__(self) -> str:
         privacy = self.condensed.privacy
-        promise = "It states no epsilon: nothing bounds what it gives away."
-        if privacy is not None:
-            promise = "\n".join(privacy.sentences)
-        return (
-            f"{self.condensed!r}\n{promise}\nAll {self.n_files} files are what the manifest lists, "
-            "rows are what the schema allows, and the statement adds up.\nFingerprint: "
-            f"{self.fingerprint}"
-        )
+        claims = (NOTHING_PROMISED,) if privacy is None else privacy.sentences
+        against = [f"Objection: {objection}" for objection in self.objections]
+        lines = [repr(self.condensed), *claims]
+        lines += against or ["Nothing that was checked forbids the release."]
+        lines += [
+            f"All {self.n_files} files are what the manifest lists, rows are what the schema "
+            "allows, and the statement adds up.",
+            f"Fingerprint: {self.fingerprint}",
+        ]
+        return "\n".join(lines)
 
 
 def objections_to(
@@ -75,23 +94,24 @@ def objections_to(
     list of str
         Sentences; empty where nothing does.
     """
+    counted = set() if ledger is None else set(ledger.spends)
+    found = _objections_to_set(condensed, counted)
+    return found if audit is None else found + _objections_to_attacks(audit.parts)
+
+
+def _objections_to_set(condensed: CondensedSet, counted: Set[Spend]) -> list[str]:
     found = []
     if condensed.privacy is not None:
-        found += _objections_to_statement(condensed.privacy, ledger)
+        found += _objections_to_statement(condensed.privacy, counted)
     if condensed.contains_real_rows:
         found.append("Some prototypes coincide with real rows.")
-    if audit is not None and audit.parts["closeness"].has_copies:
-        found.append("The audit found more copies of training rows than of rows held out.")
     return found
 
 
-def _objections_to_statement(
-    statement: PrivacyStatement, ledger: PrivacyLedger | None
-) -> list[str]:
+def _objections_to_statement(statement: PrivacyStatement, counted: Set[Spend]) -> list[str]:
     found = []
     if not statement.is_releasable:
         found.append("The noise was seeded, so it can be repeated and nothing is promised.")
-    counted = set() if ledger is None else set(ledger.spends)
     missing = sum(spend not in counted for spend in statement.spends)
     if missing:
         found.append(
@@ -101,14 +121,25 @@ def _objections_to_statement(
     return found
 
 
+def _objections_to_attacks(parts: Mapping[str, Any]) -> list[str]:
+    found = []
+    if parts["closeness"].has_copies:
+        found.append("The audit found more copies of training rows than of rows held out.")
+    one_run = parts.get("one run")
+    if one_run is not None and one_run.stated is not None and one_run.has_evidence:
+        found.append("The audit found more made-up patients than the privacy statement allows.")
+    return found
+
+
 def write_release(
     condensed: CondensedSet,
     folder: str | Path,
     *,
-    purpose: str = "Not stated.",
+    purpose: str = NOT_STATED,
+    population: str = NOT_STATED,
     ledger: PrivacyLedger | None = None,
     audit: Audit | None = None,
-    utility: Scores | None = None,
+    utility: UtilityComparison | None = None,
     in_spite_of_objections: str | None = None,
 ) -> Path:
     """Write everything that is handed over into one new folder, or nothing.
@@ -120,18 +151,21 @@ def write_release(
     folder : str or Path
         Must not exist. Receives ``condensed.parquet`` and ``condensed.json`` (to load),
         ``condensed.csv`` (to look at, with cells that a spreadsheet would run made harmless),
-        images where there are some, ``schema.json``, ``privacy.json``, ``CARD.md``, what was
-        given of ``audit.json`` and ``utility.json``, and ``MANIFEST.sha256``.
+        images where there are some, ``schema.json``, ``privacy.json``, ``croissant.json`` for data
+        catalogues, what was given of ``audit.json`` and ``utility.json``, ``report.html`` and
+        ``CARD.md`` for people, and ``MANIFEST.sha256``.
     purpose : str
-        What the set is for, and whom the real table was about; for the card.
+        What the set is for.
+    population : str
+        Whom the real table was about.
     ledger : PrivacyLedger, default=None
         Where the spends of a private fit are; needed for a private set.
     audit : Audit, default=None
         What attacks found. Its numbers are about the real rows and not covered by epsilon.
-    utility : mapping of {str: mapping of {str: float}}, default=None
-        By training set, the score of each model on held-out rows.
+    utility : UtilityComparison, default=None
+        How well models learn from the set, from `compare_utility`. Not covered by epsilon either.
     in_spite_of_objections : str, default=None
-        A reason to release a set that should not be; the card shows it.
+        A reason to release a set that should not be; card and report show it.
 
     Returns
     -------
@@ -154,36 +188,95 @@ def write_release(
             f"This set should not be released: {' '.join(objections)} Mend that, or give a reason "
             "that the card will show (in_spite_of_objections, --force REASON)."
         )
-    texts = {
-        SCHEMA: condensed.schema.to_json(),
-        PRIVACY: "null" if condensed.privacy is None else condensed.privacy.to_json(),
-        CARD: release_card(
-            condensed,
-            purpose=purpose,
-            audit=audit,
-            utility=utility,
-            objections=objections,
-            reason=in_spite_of_objections,
-        ),
-    }
-    if audit is not None:
-        texts[AUDIT] = audit.to_json()
-    if utility is not None:
-        texts[UTILITY] = json.dumps(utility, indent=2, ensure_ascii=False)
+    facts = ReleaseFacts(
+        name=folder.resolve().name,
+        condensed=condensed,
+        purpose=purpose,
+        population=population,
+        ledger=_extract(ledger, condensed.privacy),
+        audit=audit,
+        utility=utility,
+        objections=tuple(objections),
+        reason=in_spite_of_objections if objections else None,
+    )
     folder.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        condensed.save(part, format="parquet")
-        _harmless(condensed.to_frame()).write_csv(str(part / TABLE))
-        for name, text in texts.items():
-            (part / name).write_text(text, encoding="utf-8", newline="\n")
-        (part / MANIFEST).write_text(_manifest(part), encoding="utf-8", newline="\n")
+        _write_all(facts, part)
         part.chmod(0o755)
         part.rename(folder)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
     return folder
+
+
+def _extract(
+    ledger: PrivacyLedger | None, statement: PrivacyStatement | None
+) -> LedgerExtract | None:
+    return None if ledger is None or statement is None else LedgerExtract.of(ledger, statement)
+
+
+def _write_all(facts: ReleaseFacts, folder: Path) -> None:
+    """Each file describes those before it; the manifest is last and lists all."""
+    condensed = facts.condensed
+    condensed.save(folder, format="parquet")
+    _harmless(condensed.to_frame()).write_csv(str(folder / TABLE))
+    texts = {SCHEMA: condensed.schema.to_json(), PRIVACY: _privacy_json(facts)}
+    if facts.audit is not None:
+        texts[AUDIT] = facts.audit.to_json()
+    if facts.utility is not None:
+        texts[UTILITY] = facts.utility.to_json()
+    for name, text in texts.items():
+        _write(folder / name, text)
+    described = croissant_metadata(
+        condensed,
+        name=facts.name,
+        description=f"{facts.purpose} {facts.population}",
+        files=_digests(folder),
+    )
+    _write(folder / CROISSANT, json.dumps(described, indent=2, ensure_ascii=False))
+    _write(folder / CARD, release_card(account_of(facts, _digests(folder))))
+    _write(folder / REPORT, release_report(account_of(facts, _digests(folder))))
+    _write(folder / MANIFEST, _manifest(folder))
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8", newline="\n")
+
+
+# Privacy: the statement is about this fit, the ledger about all fits to the same patients.
+
+
+def _privacy_json(facts: ReleaseFacts) -> str:
+    statement, ledger = facts.condensed.privacy, facts.ledger
+    parts = {
+        "format": FORMAT,
+        "statement": statement and json.loads(statement.to_json()),
+        "ledger": ledger and asdict(ledger),
+    }
+    return json.dumps(parts, indent=2, ensure_ascii=False)
+
+
+def _read_privacy(text: str) -> tuple[PrivacyStatement | None, LedgerExtract | None]:
+    parts = json.loads(text)
+    statement, ledger = parts["statement"], parts["ledger"]
+    if statement is not None:
+        statement = PrivacyStatement.from_json(json.dumps(statement))
+    if ledger is not None:
+        spends = tuple(Spend(**spend) for spend in ledger["spends"])
+        ledger = LedgerExtract(**{**ledger, "spends": spends})
+        _check_total(ledger)
+    return statement, ledger
+
+
+def _check_total(ledger: LedgerExtract) -> None:
+    own = epsilon_of(compose(spend.mu for spend in ledger.spends), ledger.delta)
+    if own > ledger.epsilon * (1 + SLACK):
+        raise ReleaseError(
+            f"{PRIVACY} says that all spends of the ledger amount to epsilon="
+            f"{ledger.epsilon:.4g}, but those of this fit alone amount to {own:.4g}."
+        )
 
 
 def verify_release(folder: str | Path) -> VerifiedRelease:
@@ -216,27 +309,52 @@ def verify_release(folder: str | Path) -> VerifiedRelease:
             "release again."
         )
     try:
-        condensed = CondensedSet.load(folder)
-        condensed.schema.check(Container.of(condensed.X).read(condensed.X))
-        schema = TableSchema.from_json((folder / SCHEMA).read_text(encoding="utf-8"))
-        text = (folder / PRIVACY).read_text(encoding="utf-8")
-        privacy = None if text == "null" else PrivacyStatement.from_json(text)
-    except (ValueError, KeyError, TypeError, OSError) as error:
+        return _read(folder, listed)
+    except ReleaseError:
+        raise
+    # Whoever wrote the files may have written anything, and readers raise whatever they like.
+    except Exception as error:
         raise ReleaseError(f"{folder} holds files that cannot be read: {error}") from error
+
+
+def _read(folder: Path, listed: bytes) -> VerifiedRelease:
+    digests = _digests(folder)
+    data = json.loads((folder / FACTS).read_text(encoding="utf-8"))["data"]
+    if data not in digests:
+        raise ReleaseError(f"{FACTS} of {folder} names a table that is not part of the release.")
+    condensed = CondensedSet.load(folder)
+    condensed.schema.check(Container.of(condensed.X).read(condensed.X))
+    schema = TableSchema.from_json((folder / SCHEMA).read_text(encoding="utf-8"))
+    privacy, ledger = _read_privacy((folder / PRIVACY).read_text(encoding="utf-8"))
     if schema != condensed.schema or privacy != condensed.privacy:
         raise ReleaseError(f"{SCHEMA} or {PRIVACY} is not that of the rows in {folder}.")
+    objections = _objections_to_set(condensed, set() if ledger is None else set(ledger.spends))
+    if AUDIT in digests:
+        audits = json.loads((folder / AUDIT).read_text(encoding="utf-8"))["audits"]
+        objections += _objections_to_attacks(
+            {
+                name: kind(**audits[name]["table"][0])
+                for name, kind in REFUSING.items()
+                if name in audits
+            }
+        )
     fingerprint = hashlib.sha256(listed).hexdigest()
-    return VerifiedRelease(condensed, fingerprint, found.count("\n"))
+    return VerifiedRelease(condensed, fingerprint, len(digests), tuple(objections))
+
+
+def _digests(folder: Path) -> Mapping[str, str]:
+    """SHA-256 of every file but the manifest, by name."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+        if path != folder / MANIFEST
+    }
 
 
 def _manifest(folder: Path) -> str:
-    """Digests of all other files, in the form that ``sha256sum --check`` reads."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return "".join(
-        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(folder).as_posix()}\n"
-        for path in files
-        if path != folder / MANIFEST
-    )
+    """Digests in the form that ``sha256sum --check`` reads."""
+    return "".join(f"{digest}  {name}\n" for name, digest in _digests(folder).items())
 
 
 def _differences(listed: bytes, found: str) -> str:

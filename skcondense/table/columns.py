@@ -108,9 +108,11 @@ class ColumnSchema:
                 f"Column {self.name!r}: bounds must be finite, in order, and less than 1.8e308 "
                 f"apart. Got {self.bounds!r}."
             )
-        if self.typical is not None and not low <= self.typical[0] <= self.typical[1] <= high:
+        if self.typical is None:
+            return
+        if len(self.typical) != 2 or not low <= self.typical[0] <= self.typical[1] <= high:
             raise SchemaError(
-                f"Column {self.name!r}: the typical range must lie inside the bounds "
+                f"Column {self.name!r}: the typical range (low, high) must lie inside the bounds "
                 f"{self.bounds!r}. Got {self.typical!r}."
             )
 

@@ -126,7 +126,10 @@ class TableSchema:
             if outcome is not None:
                 outcome = (SurvivalSchema if "grid" in outcome else ColumnSchema)(**outcome)
             return cls(columns, outcome)
-        except (AttributeError, json.JSONDecodeError, KeyError, TypeError) as error:
+        except SchemaError:
+            raise
+        # What a file can make of lists, numbers and nesting raises nearly anything.
+        except Exception as error:
             raise SchemaError(
                 f"This is not a schema in JSON: {error}. Write one with `skcondense schema`."
             ) from error
@@ -137,8 +140,18 @@ class TableSchema:
 
     @classmethod
     def load(cls, path: str | Path) -> "TableSchema":
-        """Read a schema from a JSON file."""
-        return cls.from_json(Path(path).read_text(encoding="utf-8"))
+        """Read a schema from a JSON file.
+
+        Raises
+        ------
+        SchemaError
+            If the file is not a schema.
+        """
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            raise SchemaError(f"{path} is not text in UTF-8, so it is no schema.") from None
+        return cls.from_json(text)
 
     def for_container(self, container: Container) -> "TableSchema":
         """The same columns in the order in which a table holds them.

@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from skcondense.exceptions import TargetError
 from skcondense.table import ColumnSchema
@@ -53,6 +53,12 @@ class ClassificationTask(Task):
                 "Class labels must be of one type that can be sorted. Got a mixture, for example "
                 "text and numbers. Convert y to one type."
             ) from error
+        if type_of_target(y).startswith("continuous"):
+            # Said here, since scikit-learn's message might quote a value.
+            raise TargetError(
+                "Unknown label type: continuous. Numbers with fractions are no classes. Pass "
+                "task='regression' (--task regression), or make classes of y."
+            )
         check_classification_targets(y)
         if len(classes) < 2:
             raise TargetError(

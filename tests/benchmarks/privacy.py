@@ -1,13 +1,18 @@
-"""What condensed tables give away: all audits, with and without epsilon, on real tables.
+"""What condensed tables and images give away: audits, with and without epsilon, on real data.
 
-Run: python -m tests.benchmarks.privacy [--tables framingham support2_death uci_heart]
-     [--epsilons inf 4 1] [--methods cluster zero-order random] [--prototypes 100] [--seeds 1]
-     [--max-rows 2500] [--n-jobs 2] [--output out.csv]
+Run: python -m tests.benchmarks.privacy [--of tables images] [--seeds 1] [--output FOLDER]
+     [--tables framingham support2_death uci_heart] [--epsilons inf 4 1]
+     [--methods cluster zero-order random] [--prototypes 100] [--max-rows 2500] [--n-jobs 2]
+     [--sets pneumoniamnist_28 brain_tumor_mri_32] [--image-methods DM GM DDM ...]
+     [--members 800] [--per-class 10] [--preset fast] [--steps 500] [--repeats 3]
+     [--experts FOLDER]
 
-Half of the rows are condensed; the other half is held out for the attackers, and to compare with.
-A row per table, epsilon, method and seed: the strongest membership attack on the set and the same
-attack on both controls, shares of members found, the cap that the statement sets, copies, whether
-an attacker after the patient's sex gains, the lower bound of epsilon, and the audit's seconds.
+It writes FOLDER/tables.csv and FOLDER/images.csv; what is done to images is in `privacy_images`.
+
+Half of a table's rows are condensed; the other half is held out for the attackers, and to compare
+with. A row per table, epsilon, method and seed: the strongest membership attack on the set and the
+same attack on both controls, shares of members found, the cap that the statement sets, copies,
+whether an attacker after the patient's sex gains, the lower bound of epsilon, and seconds.
 """
 
 import argparse
@@ -76,17 +81,36 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    tables = ["framingham", "support2_death", "uci_heart"]
-    parser.add_argument("--tables", nargs="+", choices=list(PEER_TABLES), default=tables)
-    parser.add_argument("--epsilons", type=float, nargs="+", default=[math.inf, 4, 1])
-    methods = ["cluster", "zero-order", "random", "random, teacher"]
-    parser.add_argument("--methods", nargs="+", choices=methods, default=methods[:3])
-    parser.add_argument("--prototypes", type=int, default=100)
+    parser.add_argument("--of", nargs="+", choices=list(PARTS), default=list(PARTS))
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--max-rows", type=int, default=2500, help="rows that are condensed")
-    parser.add_argument("--n-jobs", type=int, default=2)
-    parser.add_argument("--output", type=Path)
+    parser.add_argument("--output", type=Path, help="folder")
+    of_tables = parser.add_argument_group("tables")
+    tables = ["framingham", "support2_death", "uci_heart"]
+    of_tables.add_argument("--tables", nargs="+", choices=list(PEER_TABLES), default=tables)
+    of_tables.add_argument("--epsilons", type=float, nargs="+", default=[math.inf, 4, 1])
+    methods = ["cluster", "zero-order", "random", "random, teacher"]
+    of_tables.add_argument("--methods", nargs="+", choices=methods, default=methods[:3])
+    of_tables.add_argument("--prototypes", type=int, default=100)
+    of_tables.add_argument("--max-rows", type=int, default=2500, help="rows that are condensed")
+    of_tables.add_argument("--n-jobs", type=int, default=2)
+    of_images = parser.add_argument_group("images")
+    sets = ["pneumoniamnist_28", "brain_tumor_mri_32"]
+    of_images.add_argument("--sets", nargs="+", default=sets)
+    of_images.add_argument("--image-methods", nargs="+", help="all, unless given")
+    of_images.add_argument("--members", type=int, default=800, help="patients")
+    of_images.add_argument("--per-class", type=int, default=10)
+    of_images.add_argument("--preset", default="fast")
+    of_images.add_argument("--steps", type=int, default=500, help="of an autoencoder")
+    of_images.add_argument("--repeats", type=int, default=3, help="autoencoders per set")
+    of_images.add_argument("--experts", type=Path, help="folder in which experts are kept")
     args = parser.parse_args()
+    if args.output:
+        args.output.mkdir(parents=True, exist_ok=True)
+    for part in args.of:
+        PARTS[part](args)
+
+
+def audit_tables(args: argparse.Namespace) -> None:
     jobs = (
         delayed(run)(name, epsilon, method, seed, args)
         for seed in range(args.seeds)
@@ -94,8 +118,18 @@ def main() -> None:
         for name in args.tables
         for epsilon in args.epsilons
     )
-    table = gather(jobs, 1, args.output)
+    table = gather(jobs, 1, args.output and args.output / "tables.csv")
     print(table.to_string(index=False))
+
+
+def audit_images(args: argparse.Namespace) -> None:
+    # Tables need no torch.
+    from tests.benchmarks import privacy_images
+
+    privacy_images.main(args)
+
+
+PARTS = {"tables": audit_tables, "images": audit_images}
 
 
 if __name__ == "__main__":
