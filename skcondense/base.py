@@ -36,6 +36,12 @@ from skcondense.tasks import TargetContainer
 
 __all__ = ["DatasetCondenser", "Prototypes"]
 
+# Parameters that do not say how a set was made: where things are kept, and who watches. The schema
+# has a place of its own.
+CIRCUMSTANCES = frozenset(
+    {"schema", "ledger", "callbacks", "callback", "checkpoint", "expert_folder"}
+)
+
 
 @dataclass(frozen=True)
 class Prototypes:
@@ -304,8 +310,7 @@ class DatasetCondenser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, me
     def condensed_set_(self) -> CondensedSet:
         """The fitted result as one object."""
         check_is_fitted(self, "X_condensed_")
-        # The schema has a place of its own; a running callback could not be copied.
-        settings = {**self.get_params(deep=False), "schema": None, "ledger": None}
+        settings = {k: v for k, v in self.get_params(deep=False).items() if k not in CIRCUMSTANCES}
         return CondensedSet(
             X=self.X_condensed_,
             y=self.y_condensed_,

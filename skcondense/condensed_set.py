@@ -31,6 +31,7 @@ __all__ = ["CondensedSet", "RealRowMatches"]
 WEIGHT, PROTOTYPE = "sample_weight", "prototype"
 DATA, FACTS, IMAGES = "condensed", "condensed.json", "condensed.npz"
 ROWS_SHOWN = 10
+TASKS = ("classification", "regression", "survival")
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,10 @@ class RealRowMatches:
 
     exact: int
     rounded: int
+
+    def __post_init__(self) -> None:
+        if not (self.exact >= 0 and self.rounded >= 0):
+            raise ValueError("Numbers of matches cannot be negative.")
 
 
 @dataclass(frozen=True)
@@ -233,6 +238,8 @@ class CondensedSet:
         facts = json.loads((directory / FACTS).read_text(encoding="utf-8"))
         if facts["data"] not in (f"{DATA}.csv", f"{DATA}.parquet"):
             raise ValueError("the facts name a table that `save` does not write")
+        if facts["task"] not in TASKS or not isinstance(facts["method"], str):
+            raise ValueError("the facts name no task, or no method")
         frame = read_table(directory / facts["data"])
         names = frame.columns
         is_image = facts["X"]["library"] == IMAGE_ARRAY
@@ -251,8 +258,9 @@ class CondensedSet:
             schema=TableSchema.from_json(json.dumps(facts["schema"])),
             task=facts["task"],
             method=facts["method"],
-            real_row_matches=matches and RealRowMatches(**matches),
-            privacy=privacy and PrivacyStatement.from_json(json.dumps(privacy)),
+            # Only null means none: {} is a statement that is damaged.
+            real_row_matches=None if matches is None else RealRowMatches(**matches),
+            privacy=None if privacy is None else PrivacyStatement.from_json(json.dumps(privacy)),
         )
 
     def __repr__(self) -> str:
@@ -293,8 +301,7 @@ def _check_parts(condensed: CondensedSet, directory: Path) -> None:
     facts_hold = (
         rows == {len(condensed)}
         and bool(np.isfinite(weight).all() and (weight >= 0).all())
-        and isinstance(condensed.method, str)
-        and condensed.task in ("classification", "regression", "survival")
+        and all(column.is_image == is_images(condensed.X) for column in condensed.schema)
     )
     if not facts_hold:
         raise ValueError(

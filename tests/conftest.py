@@ -18,8 +18,8 @@ def _few_rounds(kind):
 def _small_teachers(request):
     """Let built-in teachers boost for a tenth of the rounds.
 
-    No property hangs on the number of rounds, and a fit spends nine tenths of its time on them. What
-    the documentation shows runs with the teachers that a reader gets.
+    No property hangs on the number of rounds, and a fit spends nine tenths of its time on them.
+    What the documentation shows runs with the teachers that a reader gets.
     """
     with pytest.MonkeyPatch.context() as patch:
         if request.module.__name__.rpartition(".")[2] != "test_docs":

@@ -419,6 +419,8 @@ def test_callbacks_watch_and_stop():
     condenser = zero_order(callbacks=[stop_early]).fit(X, Y)
     assert condenser.n_iter_ == 2
     assert seen[-1] == ("refine", 2)
+    # Who watched is no part of how a set was made.
+    assert "callbacks" not in condenser.condensed_set_.method
 
 
 def test_black_box_without_weights():

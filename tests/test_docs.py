@@ -9,6 +9,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from jupyter_client import KernelManager
 from nbclient import NotebookClient
 
 import skcondense
@@ -46,7 +47,7 @@ def test_readme(tmp_path, monkeypatch):
     assert (tmp_path / "ledger.jsonl").exists()
 
 
-PAGES = ["audits", "privacy", "tuning", "pipelines", "release"]
+PAGES = ["audits", "governance", "pipelines", "plots", "privacy", "release", "tuning"]
 PAGES += [f"audits/{path.stem}" for path in sorted((ROOT / "docs" / "audits").glob("*.md"))]
 # What shows networks needs torch.
 NEEDS_TORCH = {"audits/reconstruction", "images"}
@@ -68,10 +69,21 @@ def test_page(name, tmp_path, monkeypatch):
         assert same, "the page says that a replay gives the same set"
 
 
+@pytest.fixture(scope="module")
+def kernel():
+    """One for all notebooks: what they import is loaded once, and their names are cleared."""
+    manager = KernelManager()
+    manager.start_kernel()
+    yield manager
+    manager.shutdown_kernel(now=True)
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
-def test_notebook(path, tmp_path):
+def test_notebook(path, tmp_path, kernel):
     notebook = nbformat.read(path, as_version=4)
-    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": tmp_path}}).execute()
+    fresh = nbformat.v4.new_code_cell(f"%reset -f\n%cd -q {tmp_path}")
+    notebook.cells.insert(0, fresh)
+    NotebookClient(notebook, km=kernel, timeout=300).execute()
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("docs/**/*.md")), ids=lambda p: p.stem)

@@ -8,10 +8,11 @@ which takes about an hour of one core. Examples are the same in every run by def
 with the variable.
 """
 
+import hashlib
 import json
 import os
 import shutil
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,6 +28,7 @@ from skcondense.cli import main
 from skcondense.exceptions import ReleaseError
 from skcondense.privacy import PrivacyStatement
 from skcondense.report import verify_release, write_release
+from skcondense.report.release import MANIFEST, _manifest
 
 WANTED = os.environ.get("SKCONDENSE_FUZZ")
 CHECKS = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -44,7 +46,6 @@ def fuzzed(n):
 
 # A canary: what no message may show. Long, so that it does not turn up by chance.
 SECRET = "Zq7secret"
-DOCUMENTED = (ValueError, TypeError, OSError)
 
 
 # The command line: 0 or 2, and one line that shows no cell.
@@ -353,18 +354,14 @@ def test_ledgers_are_read_or_refused(private, data):
         if found is not None:
             assert repr(found)
             assert found.epsilon >= 0
-            try:
+            with suppress(ValueError):
                 found.charge(private[1].spends[0])
-            except ValueError:
-                pass
         code, err = run("ledger", path)
         assert_tidy(code, err)
 
 
 def _rechained(texts):
     """Lines of a ledger with digests that fit, so that what they say is reached."""
-    import hashlib
-
     content, chain = b"", ""
     for text in texts:
         facts = json.loads(text)
@@ -407,7 +404,7 @@ def loaded(folder):
     """What a damaged folder holds, if it can be read: then it can be used as well."""
     try:
         condensed = CondensedSet.load(folder)
-    except DOCUMENTED:
+    except (OSError, ValueError):
         return
     assert repr(condensed)
     assert len(condensed.to_frame()) == len(condensed)
@@ -444,16 +441,12 @@ def test_any_damage_of_a_release_is_found(release, data):
 @fuzzed(60)
 @given(st.data())
 def test_damage_with_a_new_manifest_is_read_or_refused(release, data):
-    from skcondense.report.release import MANIFEST, _manifest
-
     with folder() as here:
         copy = here / "copy"
         shutil.copytree(release, copy)
         damaged_file(data, copy, sorted({path.name for path in copy.iterdir()} - {MANIFEST}))
         (copy / MANIFEST).write_text(_manifest(copy))
-        try:
+        with suppress(ReleaseError):
             assert str(verify_release(copy))
-        except ReleaseError:
-            pass
         code, err = run("verify", copy)
         assert_tidy(code, err)

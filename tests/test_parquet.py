@@ -335,8 +335,8 @@ def test_the_command_line_samples_long_files(path, tmp_path, monkeypatch, capsys
         return main([*command, "-o", str(tmp_path / "out"), "--force"])
 
     assert condense() == 0
-    monkeypatch.setattr("skcondense.cli.LARGE_FILE", 1000)
-    assert condense("--seed", "0") == 0
+    monkeypatch.setattr("skcondense.cli.condense.LARGE_FILE", 1000)
+    assert condense("--random-state", "0") == 0
     assert CondensedSet.load(tmp_path / "out").sample_weight.sum() == pytest.approx(N)
     schema = tmp_path / "schema.json"
     SCHEMA.save(schema)

@@ -637,6 +637,24 @@ def test_damage_is_noticed(tmp_path, damage, message):
         PrivacyLedger(path)
 
 
+@pytest.mark.parametrize("text", ["patient 7", "patient\n7", '{"format": "other"'])
+def test_a_file_of_something_else_is_left_alone(tmp_path, text):
+    path = tmp_path / "notes.txt"
+    path.write_text(text, encoding="utf-8", newline="\n")
+    with pytest.raises(LedgerError):
+        PrivacyLedger(path)
+    assert path.read_text(encoding="utf-8") == text
+
+
+@pytest.mark.parametrize("length", [0, 5, 60])
+def test_a_torn_first_line_is_written_anew(tmp_path, length):
+    path = tmp_path / "ledger.jsonl"
+    PrivacyLedger(path)
+    path.write_bytes(path.read_bytes()[:length])
+    PrivacyLedger(path).charge(spend(0.1))
+    assert len(PrivacyLedger(path).spends) == 1
+
+
 def test_a_shortened_file_is_noticed_while_open(tmp_path):
     path = tmp_path / "ledger.jsonl"
     ledger = PrivacyLedger(path)

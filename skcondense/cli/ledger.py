@@ -38,15 +38,9 @@ def _run(args: argparse.Namespace) -> Result:
 
 
 def existing_ledger(path: Path, epsilon: float | None = None) -> PrivacyLedger:
-    """The ledger in a file that is there.
-
-    `PrivacyLedger` starts a new one where a file holds no whole line, as after a crash. Somebody
-    who mistypes a name must not lose a file by it.
-    """
+    """The ledger in a file that is there; `PrivacyLedger` would start a new one."""
     if not path.exists():
         raise FileNotFoundError(f"There is no file {path}.")
-    if b"\n" not in path.read_bytes():
-        raise ValueError(f"{path} is no privacy ledger: it holds no whole line.")
     return PrivacyLedger(path, epsilon=epsilon)
 
 

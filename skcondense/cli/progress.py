@@ -39,9 +39,7 @@ def condense_watched(
             return condenser.condense(X, y, groups=groups)
     with ProgressBar() as bar:
         condenser.set_params(**{told: [bar] if told == "callbacks" else bar})
-        condenser.fit(X, y, groups=groups)
-    # The set says how it was made, and a bar is no part of that.
-    return condenser.set_params(**{told: None}).condensed_set_
+        return condenser.condense(X, y, groups=groups)
 
 
 def _told_through(condenser: DatasetCondenser) -> str | None:

@@ -24,6 +24,7 @@ from skcondense.privacy.accountant import compose, epsilon_of, mu_of
 __all__ = ["PrivacyLedger", "Spend", "Terms", "new_run", "now"]
 
 FORMAT = "skcondense privacy ledger, version 1"
+START = f'{{"format": "{FORMAT}"'.encode()
 # Spends whose squares add up to a budget exactly must not fail by a rounding error.
 SLACK = 1e-12
 # Far beyond any use, and still small enough that sums of squares are finite.
@@ -305,6 +306,13 @@ class _Lines:
             self.chain = hashlib.sha256(self.chain.encode() + line).hexdigest()[:32]
             self.size += len(line)
             self.number += 1
+        rest = text[text.rfind(b"\n") + 1 :]
+        # What a crash cut short is overwritten, but never a file of somebody else's.
+        if self.terms is None and not (START.startswith(rest) or rest.startswith(START)):
+            raise LedgerError(
+                f"{name} is no privacy ledger: it does not begin with {FORMAT!r}. Name another "
+                "file; this one was left as it is."
+            )
 
     def _take(self, record: dict[str, Any]) -> None:
         if record.pop("chain") != self.chain:

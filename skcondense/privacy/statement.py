@@ -157,8 +157,10 @@ class PrivacyStatement:
             said = float(facts["epsilon"])
             if (statement.neighbors, statement.unit) not in NEIGHBORS:
                 raise ValueError("neighbors or unit are unknown")
-            if not 0 < rate <= 1:
-                raise ValueError("the sampling rate is no probability")
+            if not (0 < rate <= 1 and 0 < statement.delta < 1):
+                raise ValueError("delta and the sampling rate must be probabilities")
+            if not isinstance(statement.seeded_noise, bool):
+                raise ValueError("seeded_noise must be true or false")
         # What a file can make of lists, numbers and nesting raises nearly anything.
         except Exception as error:
             raise LedgerError(f"This is not a privacy statement in JSON: {error}.") from error

@@ -1,5 +1,6 @@
 """What a column, or an outcome, may hold."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -54,6 +55,7 @@ class ColumnSchema:
     shape: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
+        _check_plain_text(self.name, self.unit)
         if self.kind not in get_args(Kind):
             raise SchemaError(
                 f"Column {self.name!r}: kind must be one of {list(get_args(Kind))}. "
@@ -108,9 +110,7 @@ class ColumnSchema:
                 f"Column {self.name!r}: bounds must be finite, in order, and less than 1.8e308 "
                 f"apart. Got {self.bounds!r}."
             )
-        if self.typical is None:
-            return
-        if len(self.typical) != 2 or not low <= self.typical[0] <= self.typical[1] <= high:
+        if self.typical is not None and not _is_range_within(self.typical, low, high):
             raise SchemaError(
                 f"Column {self.name!r}: the typical range (low, high) must lie inside the bounds "
                 f"{self.bounds!r}. Got {self.typical!r}."
@@ -123,6 +123,11 @@ class ColumnSchema:
             )
         if not self.categories:
             raise SchemaError(f"Column {self.name!r}: list its categories. Got none.")
+        if any(category is None or category != category for category in self.categories):
+            raise SchemaError(
+                f"Column {self.name!r}: an empty cell is no category. Leave it out of the "
+                "categories, and declare missing=True."
+            )
         if len(set(self.categories)) < len(self.categories):
             raise SchemaError(f"Column {self.name!r}: categories must be unique.")
         if self.kind == "binary" and len(self.categories) != 2:
@@ -130,6 +135,17 @@ class ColumnSchema:
                 f"Column {self.name!r}: a binary column has two categories. "
                 f"Got {len(self.categories)}."
             )
+
+
+def _check_plain_text(name: Any, unit: Any) -> None:
+    if not isinstance(name, str):
+        raise SchemaError(f"The name of a column must be text. Got {name!r}.")
+    if unit is not None and not isinstance(unit, str):
+        raise SchemaError(f"Column {name!r}: its unit must be text. Got {unit!r}.")
+
+
+def _is_range_within(numbers: Sequence[float], low: float, high: float) -> bool:
+    return len(numbers) == 2 and low <= numbers[0] <= numbers[1] <= high
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,6 +176,8 @@ class SurvivalSchema:
     unit: str | None = None
 
     def __post_init__(self) -> None:
+        _check_plain_text(self.event, self.unit)
+        _check_plain_text(self.time, self.unit)
         object.__setattr__(self, "grid", tuple(float(end) for end in self.grid))
         ends = np.array((0.0, *self.grid))
         if len(ends) < 2 or not np.isfinite(ends).all() or (np.diff(ends) <= 0).any():

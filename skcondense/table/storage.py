@@ -58,7 +58,7 @@ def read_table(path: Path) -> Any:
     return nw.from_native(native, eager_only=True)
 
 
-def _exact_floats() -> dict[str, str]:
+def _exact_floats() -> dict[str, Any]:
     """Ask older pandas to read what it wrote; from 3.0 on that is the default."""
     import pandas as pd
 
@@ -73,7 +73,8 @@ def write_images(X: NDArray[Any], path: Path) -> None:
 
 def read_images(path: Path) -> NDArray[Any]:
     """Read an array that `write_images` wrote."""
-    with np.load(path, allow_pickle=False) as file:
+    # Opened here: numpy leaves a file open that it cannot read.
+    with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
         return np.asarray(file["X"])
 
 
