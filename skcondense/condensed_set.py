@@ -245,6 +245,8 @@ class CondensedSet:
         is_image = facts["X"]["library"] == IMAGE_ARRAY
         n_features = 0 if is_image else len(facts["schema"]["columns"])
         n_outcomes = len(facts["y"]["names"])
+        if [name.lstrip("_") for name in names[n_features + n_outcomes :]] != [WEIGHT, PROTOTYPE]:
+            raise ValueError("the table has other columns than the facts say")
         matches, privacy = facts["real_row_matches"], facts.get("privacy")
         return cls(
             X=read_images(directory / IMAGES)

@@ -28,7 +28,6 @@ from skcondense.report import (
     SurvivalCurvesDisplay,
     UtilityCurveDisplay,
     UtilityDisplay,
-    plot_utility,
 )
 
 MODELS = {"weak": LogisticRegression(C=1e-3), "strong": LogisticRegression()}
@@ -92,13 +91,6 @@ def test_utility(comparisons):
         UtilityDisplay.from_scores({"a": {"x": 1.0}, "b": {"y": 1.0}}, "AUROC")
     with pytest.raises(ValueError, match="0 different lists of models"):
         UtilityDisplay.from_scores({}, "AUROC")
-
-
-def test_plot_utility_is_the_display_on_a_figure_of_its_own(comparisons):
-    before = plt.get_fignums()
-    figure = plot_utility(comparisons[20].scores, "AUROC")
-    assert plt.get_fignums() == before
-    assert len(figure.axes[0].lines) == len(comparisons[20].scores)
 
 
 def test_displays_draw_on_given_axes(comparisons, private):

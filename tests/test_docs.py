@@ -35,13 +35,15 @@ def test_docstrings(name):
     assert result.failed == 0
 
 
+@pytest.mark.usefixtures("small_teachers")
 def test_readme(tmp_path, monkeypatch):
     code = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
     assert code, "the README shows Python code"
     monkeypatch.chdir(tmp_path)
     # Fewer rounds than the default: the code is what is tested here, not the quality.
-    few = "n_candidates=3, n_exchanges=1, max_iter=2,"
+    few = "n_candidates=3, n_exchanges=1, max_iter=1, n_directions=2,"
     fast = "\n".join(code).replace("n_jobs=2,", few).replace("epsilon=1.0,", f"epsilon=1.0, {few}")
+    fast = fast.replace("RandomForestClassifier(50)", "RandomForestClassifier(10)")
     exec(compile(fast, "README.md", "exec"), {})
     assert (tmp_path / "condensed" / "condensed.csv").exists()
     assert (tmp_path / "ledger.jsonl").exists()
@@ -53,6 +55,7 @@ PAGES += [f"audits/{path.stem}" for path in sorted((ROOT / "docs" / "audits").gl
 NEEDS_TORCH = {"audits/reconstruction", "images"}
 
 
+@pytest.mark.usefixtures("small_teachers")
 @pytest.mark.parametrize("name", [*PAGES, "images"])
 def test_page(name, tmp_path, monkeypatch):
     if name in NEEDS_TORCH:

@@ -27,8 +27,8 @@ from skcondense.audit import (
     subgroup_audit,
 )
 from skcondense.privacy import PrivacyStatement, Spend
-from skcondense.report import release_card
 from skcondense.report.account import ReleaseFacts, account_of
+from skcondense.report.card import release_card
 from skcondense.report.document import (
     Bullets,
     Document,

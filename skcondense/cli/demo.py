@@ -8,7 +8,7 @@ from skcondense.audit import compare_utility, default_estimators
 from skcondense.cli.command import Command, Result
 from skcondense.cli.options import add_overwriting, refuse_existing
 from skcondense.cli.progress import condense_watched, working
-from skcondense.report import plot_utility
+from skcondense.report import UtilityDisplay
 from skcondense.table import Container, infer_schema
 from skcondense.table.storage import write_atomically
 
@@ -32,6 +32,7 @@ def _add_options(command: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> Result:
+    from matplotlib.figure import Figure
     from sklearn.datasets import load_breast_cancer
     from sklearn.model_selection import train_test_split
 
@@ -62,7 +63,9 @@ def _run(args: argparse.Namespace) -> Result:
             random_state=0,
         )
     condensed.save(args.output, overwrite=args.force)
-    figure = plot_utility(found.scores, found.metric)
+    # Not pyplot's, which would open a window where there is a screen.
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    UtilityDisplay.from_comparison(found, ax=figure.subplots())
     write_atomically(plot, lambda path: figure.savefig(path, format="png", dpi=150))
     return Result(
         f"Breast cancer Wisconsin\n{found}\n{condensed!r}",

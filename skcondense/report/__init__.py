@@ -1,6 +1,6 @@
 """What is handed over. This room writes and never measures."""
 
-from skcondense.report.card import release_card
+from skcondense.report.croissant import croissant_metadata
 from skcondense.report.displays import (
     AttackROCDisplay,
     CalibrationDisplay,
@@ -11,7 +11,6 @@ from skcondense.report.displays import (
     UtilityDisplay,
 )
 from skcondense.report.image_grid import ImageGridDisplay
-from skcondense.report.plots import plot_utility
 from skcondense.report.release import (
     VerifiedRelease,
     objections_to,
@@ -29,9 +28,8 @@ __all__ = [
     "UtilityCurveDisplay",
     "UtilityDisplay",
     "VerifiedRelease",
+    "croissant_metadata",
     "objections_to",
-    "plot_utility",
-    "release_card",
     "verify_release",
     "write_release",
 ]

@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.multiclass import check_classification_targets
 
 from skcondense.exceptions import TargetError
 from skcondense.table import ColumnSchema
@@ -22,6 +22,10 @@ __all__ = ["ClassificationTask", "boosted_and_linear_classifiers"]
 
 # Logits of labels stay finite.
 FLOOR = 1e-3
+
+
+def _are_whole(y: Floats) -> bool:
+    return bool(((np.abs(y) < 2**53) & (y == np.rint(y))).all())
 
 
 @dataclass(frozen=True)
@@ -53,11 +57,11 @@ class ClassificationTask(Task):
                 "Class labels must be of one type that can be sorted. Got a mixture, for example "
                 "text and numbers. Convert y to one type."
             ) from error
-        if type_of_target(y).startswith("continuous"):
-            # Said here, since scikit-learn's message might quote a value.
+        if y.dtype.kind == "f" and not _are_whole(y):
+            # scikit-learn would say so too, but of huge numbers only after a warning.
             raise TargetError(
-                "Unknown label type: continuous. Numbers with fractions are no classes. Pass "
-                "task='regression' (--task regression), or make classes of y."
+                "Unknown label type: continuous. Numbers with fractions, or beyond 9e15, are no "
+                "classes. Pass task='regression' (--task regression), or make classes of y."
             )
         check_classification_targets(y)
         if len(classes) < 2:
