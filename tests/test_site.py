@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -11,6 +12,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+
+from tests.test_browser import BROWSER, opened
 
 ROOT = Path(__file__).parent.parent
 MODULES = ["", ".neural", ".audit", ".report", ".privacy"]
@@ -51,6 +54,8 @@ class Page(HTMLParser):
 def site(tmp_path_factory):
     """A build from scratch, and its pages by path."""
     folder = tmp_path_factory.mktemp("site")
+    # Pages of names that are gone would stay there.
+    shutil.rmtree(ROOT / "docs" / "generated", ignore_errors=True)
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-E", "-b", "html"]
     command += ["-d", str(folder / "doctrees"), "docs", str(folder / "html")]
     # A proxy that nobody answers: a build that asks the network fails.
@@ -119,3 +124,13 @@ def test_no_internal_link_is_broken(site):
             ):
                 broken.append(f"{path.name}: {link}")
     assert not broken
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no browser")
+def test_the_start_page_in_a_browser(site, tmp_path):
+    start = next(p for p in site if p.name == "index.html" and (p.parent / "_static").exists())
+    shown, said, asked = opened(start, tmp_path / "profile", "--dump-dom")
+    # The theme tells that nobody has chosen between light and dark yet.
+    assert not [line for line in said if "Got invalid theme mode" not in line]
+    assert all(url.startswith(("file:", "data:")) for url in asked), asked
+    assert "Condense a private clinical table" in shown
