@@ -86,7 +86,12 @@ def test_notebook(path, tmp_path, kernel):
     notebook = nbformat.read(path, as_version=4)
     fresh = nbformat.v4.new_code_cell(f"%reset -f\n%cd -q {tmp_path}")
     notebook.cells.insert(0, fresh)
-    NotebookClient(notebook, km=kernel, timeout=300).execute()
+    runner = NotebookClient(notebook, km=kernel, timeout=300)
+    try:
+        runner.execute()
+    finally:
+        # It leaves the channels to a kernel that is not its own open.
+        runner.kc.stop_channels()
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("docs/**/*.md")), ids=lambda p: p.stem)

@@ -470,6 +470,7 @@ def changed(facts, place, value):
     [
         (("columns", 0, "name"), None),
         (("columns", 0, "unit"), ["years"]),
+        (("columns", 0, "missing"), None),
         (("columns", 1, "typical"), [-1]),
         (("columns", 2, "categories"), ["a", float("nan")]),
         (("columns", 2, "categories"), ["a", None]),

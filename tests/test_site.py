@@ -130,7 +130,8 @@ def test_no_internal_link_is_broken(site):
 def test_the_start_page_in_a_browser(site, tmp_path):
     start = next(p for p in site if p.name == "index.html" and (p.parent / "_static").exists())
     shown, said, asked = opened(start, tmp_path / "profile", "--dump-dom")
-    # The theme tells that nobody has chosen between light and dark yet.
-    assert not [line for line in said if "Got invalid theme mode" not in line]
+    # The theme tells that nobody has chosen between light and dark yet, and what it took.
+    by_theme = re.compile(r"Got invalid theme mode|\[PST\]: Changed to")
+    assert not [line for line in said if not by_theme.search(line)]
     assert all(url.startswith(("file:", "data:")) for url in asked), asked
     assert "Condense a private clinical table" in shown

@@ -6,6 +6,7 @@ that the set itself does not show.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from copy import deepcopy
 from datetime import date
 from pathlib import PurePosixPath
 from typing import Any
@@ -109,9 +110,10 @@ def croissant_metadata(
         raise ValueError(f"A release needs one of {list(TABLES)}. Got files {sorted(files)}.")
     today = date.today().isoformat()
     return {
-        "@context": CONTEXT,
+        # A copy: readers write into what they are given.
+        "@context": deepcopy(CONTEXT),
         "@type": "sc:Dataset",
-        "conformsTo": CONFORMS_TO,
+        "conformsTo": [*CONFORMS_TO],
         "name": name,
         "description": description,
         "version": "1.0.0",

@@ -56,6 +56,7 @@ class ColumnSchema:
 
     def __post_init__(self) -> None:
         _check_plain_text(self.name, self.unit)
+        object.__setattr__(self, "missing", _as_bool(self.name, self.missing))
         if self.kind not in get_args(Kind):
             raise SchemaError(
                 f"Column {self.name!r}: kind must be one of {list(get_args(Kind))}. "
@@ -142,6 +143,13 @@ def _check_plain_text(name: Any, unit: Any) -> None:
         raise SchemaError(f"The name of a column must be text. Got {name!r}.")
     if unit is not None and not isinstance(unit, str):
         raise SchemaError(f"Column {name!r}: its unit must be text. Got {unit!r}.")
+
+
+def _as_bool(name: str, missing: Any) -> bool:
+    if not isinstance(missing, bool | np.bool_):
+        raise SchemaError(f"Column {name!r}: missing must be True or False. Got {missing!r}.")
+    # numpy's cannot be written as JSON.
+    return bool(missing)
 
 
 def _is_range_within(numbers: Sequence[float], low: float, high: float) -> bool:
