@@ -15,6 +15,7 @@ def _boost_less(patch):
     """Let built-in teachers boost for a tenth of the rounds.
 
     No property hangs on the number of rounds, and a fit spends nine tenths of its time on them.
+    Other processes do not know: a test that compares with one names its teacher.
     """
     for module, kind in (
         (classification, HistGradientBoostingClassifier),

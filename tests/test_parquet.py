@@ -25,6 +25,8 @@ from skcondense.table import parquet_files
 
 pytest.importorskip("pyarrow")
 
+pytestmark = pytest.mark.usefixtures("small_teachers")
+
 N, PER_PATIENT = 4000, 4
 SCHEMA = TableSchema(
     (

@@ -6,6 +6,7 @@ import pytest
 from scipy.special import expit
 from scipy.stats import norm
 from sklearn.datasets import load_digits, make_classification
+from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
 from skcondense import (
@@ -101,6 +102,7 @@ def test_a_set_of_strangers_gives_nobody_away(table):
             assert abs(score.auc - 0.5) < 3 * error, attack
 
 
+@pytest.mark.usefixtures("small_teachers")
 def test_private_shadows_spend_nothing_of_the_ledger(table):
     X, y = table
     members, others = split(X, y)
@@ -133,7 +135,7 @@ def test_frames_with_gaps_survival_and_images():
     )
     y = np.zeros(240, dtype=[("event", bool), ("time", float)])
     y["event"], y["time"] = rng.random(240) < 0.6, rng.exponential(10, 240) + 0.1
-    condenser = ClusterCondenser(10, random_state=0)
+    condenser = ClusterCondenser(10, teacher=LogisticRegression(), random_state=0)
     condensed = condenser.condense(frame[:120], y[:120])
     groups = np.arange(120) // 2
     found = membership_audit(

@@ -27,7 +27,7 @@ __all__ = ["default_estimators", "train_and_test"]
 
 # Rows per leaf of boosted trees. scikit-learn's 20 cannot split what thirty rows hold, and would
 # make any small set, real or not, look worthless.
-LEAF = 5
+LEAF = 10
 
 
 def default_estimators(task: str, schema: TableSchema, random_state: int = 0) -> dict[str, Any]:

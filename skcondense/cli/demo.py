@@ -45,8 +45,10 @@ def _run(args: argparse.Namespace) -> Result:
     )
     container = Container.of(X_train)
     models = default_estimators("classification", infer_schema(container, container.read(X_train)))
+    # Boosting is the slowest, and shows how the rows serve a model that was never asked.
+    asked = [model for name, model in models.items() if name != "boosting"]
     condenser = ZeroOrderCondenser(
-        list(models.values()),
+        asked,
         n_prototypes=30,
         n_candidates=20,
         n_exchanges=20,

@@ -63,7 +63,14 @@ class ClassificationTask(Task):
                 "Unknown label type: continuous. Numbers with fractions, or beyond 9e15, are no "
                 "classes. Pass task='regression' (--task regression), or make classes of y."
             )
-        check_classification_targets(y)
+        try:
+            check_classification_targets(y)
+        except ValueError:
+            # Whole numbers of more than 64 bits, for example.
+            raise TargetError(
+                "Unknown label type. Classes must be texts, whole numbers within 64 bits, or "
+                "True and False. Recode y, or choose another task."
+            ) from None
         if len(classes) < 2:
             raise TargetError(
                 f"Classification needs at least two classes. Got {len(classes)} class. "
