@@ -209,7 +209,8 @@ def _run(plans: Mapping[str, Plan], verbose: int) -> dict[str, Any]:
     with _bar(verbose) as bar:
         task = bar.add_task("", total=len(plans))
         for name, run in plans.items():
-            bar.update(task, description=f"Audit: {name}")
+            # At once: a quick audit ends between two redraws.
+            bar.update(task, description=f"Audit: {name}", refresh=True)
             found[name] = run()
             bar.advance(task)
     return found
