@@ -25,10 +25,11 @@ from hypothesis import strategies as st
 
 from skcondense import ClusterCondenser, ColumnSchema, CondensedSet, PrivacyLedger, TableSchema
 from skcondense.cli import main
-from skcondense.exceptions import LedgerError, ReleaseError, SchemaError
+from skcondense.exceptions import LedgerError, ReleaseError, SchemaError, TargetError
 from skcondense.privacy import PrivacyStatement
 from skcondense.report import verify_release, write_release
 from skcondense.report.release import MANIFEST, _manifest
+from skcondense.tasks import ClassificationTask
 
 WANTED = os.environ.get("SKCONDENSE_FUZZ")
 CHECKS = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -580,7 +581,14 @@ def test_images_that_are_no_archive_or_too_few_are_refused(saved, tmp_path):
         CondensedSet.load(path.parent)
 
 
-@pytest.mark.parametrize("label", ["0.5", "-5.5e64", "9" * 30])
+def test_infinity_of_both_signs_is_refused_without_a_warning():
+    code, err = condense(b"y,a\ninf,1\n-inf,2\n1,3\n")
+    assert code == 2
+    assert "infinity" in err
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("label", ["0.5", "-5.5e64"])
 def test_numbers_that_are_no_classes_are_refused_without_a_warning(label):
     text = "y,a\n" + "".join(f"{y},{x}\n" for y, x in [(0, 1), (label, 2), (2, 3), (0, 4)])
     code, err = condense(text.encode())
@@ -588,3 +596,9 @@ def test_numbers_that_are_no_classes_are_refused_without_a_warning(label):
     assert "Unknown label type" in err
     assert label not in err
     assert len(err.splitlines()) == 1
+
+
+def test_whole_numbers_beyond_64_bits_are_no_classes():
+    # Older pandas reads such a column of a file as text, whose classes are fine.
+    with pytest.raises(TargetError, match="Unknown label type"):
+        ClassificationTask.of(np.array([0, 10**30, 2, 0], dtype=object))
