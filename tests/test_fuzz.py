@@ -602,3 +602,10 @@ def test_whole_numbers_beyond_64_bits_are_no_classes():
     # Older pandas reads such a column of a file as text, whose classes are fine.
     with pytest.raises(TargetError, match="Unknown label type"):
         ClassificationTask.of(np.array([0, 10**30, 2, 0], dtype=object))
+
+
+def test_rows_that_a_quotation_mark_makes_part_of_the_header_are_not_shown():
+    code, err = read_schema(f'y,"\n0,{SECRET}\n1,",b\n0,1,2\n'.encode(), "--target", "z")
+    assert code == 2
+    assert "quotation mark" in err
+    assert SECRET not in err

@@ -87,7 +87,14 @@ def read_table(path: Path) -> Any:
     with quoting_nothing(
         f"{path} cannot be read as a table. Pass CSV in UTF-8, Parquet, or .npz with X and y."
     ):
-        return ParquetSample.draw(path, rate=1).frame if is_parquet(path) else pd.read_csv(path)
+        table = ParquetSample.draw(path, rate=1).frame if is_parquet(path) else pd.read_csv(path)
+    # A quotation mark too many makes rows a part of the header, which messages may show.
+    if any({"\n", "\r"} & set(str(name)) for name in table.columns):
+        raise ValueError(
+            f"{path} has a line break within the name of a column. Is a quotation mark missing, or "
+            "one too many? Mend the first line."
+        )
+    return table
 
 
 def is_parquet(path: Path) -> bool:
