@@ -149,6 +149,18 @@ def test_an_over_fitted_target_is_attacked():
     assert part.worst[1].auc == pytest.approx(0.75, abs=0.06)
 
 
+def test_members_of_another_kind_are_no_leak_by_that():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(900, 5)), rng.integers(0, 2, 900)
+    X[:300] += 1.0
+    # Made of others of the members' kind, so that there is nothing to find.
+    condensed = ClusterCondenser(20, labels="mean", random_state=0).condense(X[100:300], y[100:300])
+    found = membership_audit(condensed, (X[:100], y[:100]), (X[300:], y[300:]), random_state=0)
+    assert found.has_evidence
+    assert not found.are_alike
+    assert "differ in kind" in str(found)
+
+
 def test_a_few_members_are_found_where_the_area_is_close_to_chance():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(2000, 5)), rng.integers(0, 2, 2000)

@@ -14,9 +14,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import norm
+from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
-from sklearn.tree import DecisionTreeClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from skcondense import ClusterCondenser, ColumnSchema, PrivacyLedger, TableSchema
 from skcondense.audit import (
@@ -459,6 +461,28 @@ def test_survival_is_shown_as_a_curve():
     pictures = Page(page_of(ReleaseFacts("survival", found, "", ""), {})).all("img")
     alts = [attrs["alt"] for attrs in pictures]
     assert any(alt.startswith("Survival curve") for alt in alts)
+
+
+@pytest.mark.parametrize(("task", "metric"), [("regression", "R2"), ("classification", "AUROC")])
+def test_numbers_and_many_classes_have_scores_and_words_of_their_own(task, metric):
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"age": rng.normal(60, 10, 150), "sex": rng.choice(["f", "m"], 150)})
+    outcome = pd.Series(X["age"] + rng.normal(0, 5, 150), name="pressure")
+    y = outcome if task == "regression" else pd.cut(outcome, 3, labels=["low", "mid", "high"])
+    y = y.astype(str if task == "classification" else float)
+    found = ClusterCondenser(9, random_state=0, labels="mean").condense(X[:75], y[:75])
+    model = DecisionTreeRegressor if task == "regression" else DecisionTreeClassifier
+    columns = make_column_transformer(("passthrough", ["age"]))
+    tree = make_pipeline(columns, model(max_depth=3, random_state=0))
+    utility = compare_utility(
+        found, (X[75:], y[75:]), train=(X[:75], y[:75]), by=("sex",), estimators={"tree": tree},
+        n_bootstrap=20, random_state=0,
+    )  # fmt: skip
+    text = Page(page_of(ReleaseFacts(task, found, "", "", utility=utility), {})).text
+    score = utility.means[utility.of_set]
+    assert f"models reach {metric} {score:.3f}" in text
+    assert metric in GLOSSES or f"The score is {metric}: greater is better" in text
+    assert "sex f" in text
 
 
 def test_a_page_of_nothing_but_a_title_is_whole():

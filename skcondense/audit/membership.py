@@ -24,6 +24,7 @@ REFERENCE = 0.5
 FEWEST = 20
 # What is called evidence.
 SIGNIFICANT = 0.05
+TINY = 1e-12
 # Of fewer shadows LiRA could not tell how far confidences spread.
 FEWEST_SHADOWS = 4
 CONDENSED, PUBLISHED, UNRELATED = "condensed", "published rows", "unrelated rows"
@@ -75,6 +76,14 @@ class MembershipAudit:
         """Whether some attack on the set found more than chance explains."""
         return self.p_value < SIGNIFICANT
 
+    @property
+    def are_alike(self) -> bool:
+        """Whether an unrelated set looks equally close to members and to others."""
+        own = self._of(UNRELATED).values()
+        # Where all scores are equal there is no error.
+        two_sided = min(2 * norm.sf(abs(s.auc - 0.5) / max(_error(s), TINY)) for s in own)
+        return bool(len(own) * two_sided >= SIGNIFICANT)
+
     def _of(self, target: str) -> dict[str, AttackScore]:
         return {attack: score for (of, attack), score in self.scores.items() if of == target}
 
@@ -83,10 +92,6 @@ class MembershipAudit:
         published, unrelated = (
             self.scores[target, attack].auc for target in (PUBLISHED, UNRELATED)
         )
-        error = max(s.auc_high - s.auc_low for s in self._of(CONDENSED).values()) / 3.92
-        # What is found four times in five, after correcting for all tests.
-        n_tests = len(self._of(CONDENSED)) * (1 + len(worst.tpr))
-        missed = 0.5 + error * float(norm.isf(SIGNIFICANT / n_tests) + norm.isf(0.2))
         found = ", ".join(
             f"{share:.1%} of the members at {rate:.1%} false alarms"
             for rate, (share, _, _) in worst.tpr.items()
@@ -99,18 +104,29 @@ class MembershipAudit:
             f"The same attack reached an area of {published:.3f} where all members themselves were "
             f"released, and {unrelated:.3f} where there was nothing to find.",
         ]
+        return "\n".join([*lines, self._verdict(worst)])
+
+    def _verdict(self, worst: AttackScore) -> str:
+        if self.has_evidence and not self.are_alike:
+            return (
+                f"The attack tells members from others (p = {self.p_value:.2g}), but so do rows "
+                "that hold no member: the two differ in kind, or by chance where they are few. "
+                "This may be a leak or not; compare with others of the same kind, or with more."
+            )
         if self.has_evidence:
-            lines.append(
+            return (
                 f"There is evidence that members can be found (p = {self.p_value:.2g}): some of "
                 "them, even where the area is close to 0.5."
             )
-        else:
-            lines.append(
-                f"There is no evidence that members can be found (p = {self.p_value:.2g}). At this "
-                f"power an area up to {missed:.3f} could have been missed. Stronger attacks exist; "
-                "only a privacy statement bounds them."
-            )
-        return "\n".join(lines)
+        # What is found four times in five, after correcting for all tests.
+        own = self._of(CONDENSED).values()
+        level = SIGNIFICANT / (len(own) * (1 + len(worst.tpr)))
+        missed = 0.5 + max(map(_error, own)) * float(norm.isf(level) + norm.isf(0.2))
+        return (
+            f"There is no evidence that members can be found (p = {self.p_value:.2g}). At this "
+            f"power an area up to {missed:.3f} could have been missed. Stronger attacks exist; "
+            "only a privacy statement bounds them."
+        )
 
 
 def membership_audit(
@@ -212,6 +228,11 @@ def membership_audit(
         scores |= _shadow_attacks(own_target, made, signals, pool)
         scores |= _shadow_attacks(targets, plain, signals, pool)
     return MembershipAudit({key: _scored(score, inside, outside) for key, score in scores.items()})
+
+
+def _error(score: AttackScore) -> float:
+    """Standard error of an area, from its interval."""
+    return (score.auc_high - score.auc_low) / (2 * float(norm.isf(0.025)))
 
 
 def check_units(inside: Records, outside: Records) -> None:
