@@ -16,7 +16,7 @@ from skcondense.cli.options import (
     add_outcome,
     add_overwriting,
     add_patients,
-    chosen_estimators,
+    black_boxes,
     refuse_existing,
 )
 from skcondense.cli.progress import condense_watched
@@ -169,7 +169,7 @@ def _models(args: argparse.Namespace, rows: RealRows, schema: TableSchema | None
     if schema is None:
         container = Container.of(rows.X)
         schema = infer_schema(container, container.read(rows.X))
-    return list(chosen_estimators(args.estimators, task.name, schema).values())
+    return black_boxes(args.estimators, task.name, schema)
 
 
 def _open_ledger(args: argparse.Namespace) -> PrivacyLedger:

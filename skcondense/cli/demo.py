@@ -6,7 +6,7 @@ from pathlib import Path
 from skcondense import ZeroOrderCondenser
 from skcondense.audit import compare_utility, default_estimators
 from skcondense.cli.command import Command, Result
-from skcondense.cli.options import add_overwriting, refuse_existing
+from skcondense.cli.options import add_overwriting, black_boxes, refuse_existing
 from skcondense.cli.progress import condense_watched, working
 from skcondense.report import UtilityDisplay
 from skcondense.table import Container, infer_schema
@@ -44,11 +44,9 @@ def _run(args: argparse.Namespace) -> Result:
         data.data, y, test_size=0.3, stratify=y, random_state=0
     )
     container = Container.of(X_train)
-    models = default_estimators("classification", infer_schema(container, container.read(X_train)))
-    # Boosting is the slowest, and shows how the rows serve a model that was never asked.
-    asked = [model for name, model in models.items() if name != "boosting"]
+    schema = infer_schema(container, container.read(X_train))
     condenser = ZeroOrderCondenser(
-        asked,
+        black_boxes(None, "classification", schema),
         n_prototypes=30,
         n_candidates=20,
         n_exchanges=20,
@@ -61,7 +59,7 @@ def _run(args: argparse.Namespace) -> Result:
             condensed,
             (X_test, y_test),
             train=(X_train, y_train),
-            estimators=models,
+            estimators=default_estimators("classification", schema),
             random_state=0,
         )
     condensed.save(args.output, overwrite=args.force)

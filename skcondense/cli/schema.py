@@ -64,8 +64,9 @@ def _run(args: argparse.Namespace) -> Result:
     return Result(
         f"Wrote {args.output} with {len(schema)} columns.",
         as_json({"output": str(args.output), "schema": json.loads(schema.to_json())}),
-        "Its bounds and categories are those that occur in the table: replace them by what is "
-        "possible before you share it or use it with --epsilon.",
+        "Its bounds, categories and gaps are those that occur in the table: replace them by what "
+        "is possible before you share it or use it with --epsilon. Held-out and later rows must "
+        "fit it too.",
     )
 
 
