@@ -816,10 +816,17 @@ def test_noise_that_drowns_the_gradients_is_told():
         MTTCondenser(6, **{**PRIVATE, "epsilon": 0.1}, schema=schema).fit(X, y)
 
 
-def test_estimate_cost_counts_experts(table):
+def test_estimate_cost_counts_experts(table, tmp_path):
     few = MTTCondenser(8, **SMALL).estimate_cost(*table)
     many = MTTCondenser(8, **{**SMALL, "experts": replace(SHORT, n_experts=500)})
     assert many.estimate_cost(*table).seconds > 5 * few.seconds > 0
+    # Those that are there cost nothing more.
+    folder = tmp_path / "experts"
+    fitted(*table, expert_folder=folder)
+    for number in range(len(list(folder.glob("*.npy"))), 500):
+        (folder / f"expert_{number:05d}.npy").touch()
+    made = clone(many).set_params(expert_folder=folder)
+    assert made.estimate_cost(*table).seconds < many.estimate_cost(*table).seconds / 5
     # Memory is that of an iteration, however long experts are.
     long = MTTCondenser(8, **{**SMALL, "experts": replace(SHORT, n_snapshots=40)})
     assert long.estimate_cost(*table).memory == pytest.approx(few.memory, rel=0.01)

@@ -4,6 +4,7 @@ An expert's weights are vectors of single precision. The seed of an expert hangs
 and on its number alone, so experts can be made one by one, on any day, and are the same.
 """
 
+import itertools
 import json
 import math
 from abc import ABC, abstractmethod
@@ -33,6 +34,7 @@ __all__ = [
     "ExpertTraining",
     "FlatDescent",
     "SteepestDescent",
+    "n_experts_in",
     "stored",
 ]
 
@@ -246,6 +248,15 @@ FORMAT = "skcondense experts, version 1"
 MANIFEST = "experts.json"
 
 
+def n_experts_in(folder: Path) -> int:
+    """Number of experts that a folder holds, which are numbered without a gap."""
+    return next(number for number in itertools.count() if not _file_in(folder, number).exists())
+
+
+def _file_in(folder: Path, number: int) -> Path:
+    return folder / f"expert_{number:05d}.npy"
+
+
 class ExpertBuffer:
     """Experts in a folder, or in memory.
 
@@ -281,12 +292,7 @@ class ExpertBuffer:
 
     def __len__(self) -> int:
         """Number of experts, which are numbered without a gap."""
-        if self.folder is None:
-            return len(self._kept)
-        count = 0
-        while self._file(count).exists():
-            count += 1
-        return count
+        return len(self._kept) if self.folder is None else n_experts_in(self.folder)
 
     def __getitem__(self, number: int) -> Vectors:
         """Vectors of an expert, of shape (n_vectors, n_weights); of a folder, mapped read-only.
@@ -326,7 +332,7 @@ class ExpertBuffer:
 
     def _file(self, number: int) -> Path:
         assert self.folder is not None
-        return self.folder / f"expert_{number:05d}.npy"
+        return _file_in(self.folder, number)
 
     def _open(self, folder: Path) -> None:
         path = folder / MANIFEST

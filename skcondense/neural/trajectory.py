@@ -20,6 +20,7 @@ from skcondense.neural.experts import (
     ExpertBuffer,
     ExpertTrainer,
     ExpertTraining,
+    n_experts_in,
 )
 from skcondense.neural.loop import Matcher
 from skcondense.neural.private_base import PrivateNeuralCondenser
@@ -421,7 +422,8 @@ class TrajectoryMatchingCondenser(PrivateNeuralCondenser):
         return {**super()._cheaper(), "experts": few, "expert_folder": None}
 
     def _planned(self, n_rows: int, is_image: bool) -> dict[str, int]:
-        return {"experts": self._training().n_experts}
+        kept = 0 if self.expert_folder is None else n_experts_in(Path(self.expert_folder))
+        return {"experts": max(self._training().n_experts - kept, 0)}
 
 
 def filled(
