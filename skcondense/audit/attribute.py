@@ -17,16 +17,10 @@ from skcondense.audit.attribute_attackers import (
     RowsWithLevel,
     secret_of,
 )
-from skcondense.audit.membership import (
-    CONDENSED,
-    PUBLISHED,
-    REFERENCE,
-    SIGNIFICANT,
-    UNRELATED,
-    check_units,
-)
+from skcondense.audit.membership import REFERENCE, check_units
 from skcondense.audit.real_rows import Codes, Records, resampled
 from skcondense.audit.releases import Floats
+from skcondense.audit.verdict import CONDENSED, PUBLISHED, SIGNIFICANT, UNRELATED, AttackVerdict
 from skcondense.condensed_set import CondensedSet
 from skcondense.tasks import resolve_task
 
@@ -89,8 +83,11 @@ class AttributeScore:
 
 
 @dataclass(frozen=True)
-class AttributeAudit:
+class AttributeAudit(AttackVerdict[AttributeScore]):
     """What attackers learned of an attribute, from the set and from two controls.
+
+    There is evidence where the set helps on members, and more than on others. A gain that others
+    share is knowledge about the population; a gap without a gain is no use of the set.
 
     Attributes
     ----------
@@ -124,40 +121,16 @@ class AttributeAudit:
         return pd.DataFrame(found)
 
     @property
-    def worst(self) -> tuple[str, AttributeScore]:
-        """The attacker with the set whose success is least likely to be chance."""
-        return self._worst(CONDENSED)
-
-    @property
-    def p_value(self) -> float:
-        """Probability of the worst attacker's success by chance, corrected for their number."""
-        return self._p_value(CONDENSED)
-
-    @property
-    def has_evidence(self) -> bool:
-        """Whether the set gives away something about individuals, beyond chance.
-
-        The set must help on members, and more than on others. A gain that others share is
-        knowledge about the population; a gap without a gain is no use of the set.
-        """
-        return self.p_value < SIGNIFICANT
-
-    @property
     def has_power(self) -> bool:
         """Whether the attack found something where members themselves were released."""
         return self._p_value(PUBLISHED) < SIGNIFICANT
 
-    def _with(self, target: str) -> dict[str, AttributeScore]:
+    def _of(self, target: str) -> dict[str, AttributeScore]:
         """Attackers who have what was released."""
         return {who: s for (of, who), s in self.scores.items() if of == target and who != OWN_ROWS}
 
-    def _worst(self, target: str) -> tuple[str, AttributeScore]:
-        own = self._with(target)
-        attacker = min(own, key=lambda who: (own[who].p_value, -own[who].excess.value))
-        return attacker, own[attacker]
-
-    def _p_value(self, target: str) -> float:
-        return min(1.0, len(self._with(target)) * self._worst(target)[1].p_value)
+    def _strength(self, score: AttributeScore) -> float:
+        return score.excess.value
 
     def __str__(self) -> str:
         attacker, worst = self.worst
@@ -193,7 +166,7 @@ class AttributeAudit:
                 "attribute was not tested."
             )
         # What is found four times in five.
-        level = SIGNIFICANT / len(self._with(CONDENSED))
+        level = SIGNIFICANT / len(self._of(CONDENSED))
         missed = worst.excess.error * float(norm.isf(level) + norm.isf(0.2))
         return (
             f"There is no evidence that the set gives away {self.attribute!r} of members "

@@ -13,6 +13,7 @@ from skcondense.audit.closeness import nearest_distance
 from skcondense.audit.real_rows import Codes, Records
 from skcondense.audit.releases import Attack, Density, Floats, Release, Signal, signals_for
 from skcondense.audit.shadows import Shadows, again, balanced_halves, condensed_again
+from skcondense.audit.verdict import CONDENSED, PUBLISHED, SIGNIFICANT, UNRELATED, AttackVerdict
 from skcondense.base import DatasetCondenser
 from skcondense.condensed_set import CondensedSet
 
@@ -22,16 +23,13 @@ __all__ = ["MembershipAudit", "check_units", "membership_audit", "nearest_ratio"
 REFERENCE = 0.5
 # Records that an audit needs of either kind; of fewer the interval means nothing.
 FEWEST = 20
-# What is called evidence.
-SIGNIFICANT = 0.05
 TINY = 1e-12
 # Of fewer shadows LiRA could not tell how far confidences spread.
 FEWEST_SHADOWS = 4
-CONDENSED, PUBLISHED, UNRELATED = "condensed", "published rows", "unrelated rows"
 
 
 @dataclass(frozen=True)
-class MembershipAudit:
+class MembershipAudit(AttackVerdict[AttackScore]):
     """What attacks found, on the set and on two controls.
 
     Attributes
@@ -60,23 +58,6 @@ class MembershipAudit:
         return pd.DataFrame(found)
 
     @property
-    def worst(self) -> tuple[str, AttackScore]:
-        """The attack on the condensed set that is least likely to be chance."""
-        own = self._of(CONDENSED)
-        attack = min(own, key=lambda name: (own[name].p_value, -own[name].auc))
-        return attack, own[attack]
-
-    @property
-    def p_value(self) -> float:
-        """Probability of the worst attack's success by chance, corrected for their number."""
-        return min(1.0, len(self._of(CONDENSED)) * self.worst[1].p_value)
-
-    @property
-    def has_evidence(self) -> bool:
-        """Whether some attack on the set found more than chance explains."""
-        return self.p_value < SIGNIFICANT
-
-    @property
     def are_alike(self) -> bool:
         """Whether an unrelated set looks equally close to members and to others."""
         own = self._of(UNRELATED).values()
@@ -86,6 +67,9 @@ class MembershipAudit:
 
     def _of(self, target: str) -> dict[str, AttackScore]:
         return {attack: score for (of, attack), score in self.scores.items() if of == target}
+
+    def _strength(self, score: AttackScore) -> float:
+        return score.auc
 
     def __str__(self) -> str:
         attack, worst = self.worst

@@ -19,9 +19,10 @@ from skcondense.audit.image_similarity import (
     Floats,
     Images,
 )
-from skcondense.audit.membership import CONDENSED, SIGNIFICANT, check_units
+from skcondense.audit.membership import check_units
 from skcondense.audit.real_rows import Codes, Records
 from skcondense.audit.reconstruction_measures import FSIM, GREY_LEVELS, SIGNS, Pairs, measures_for
+from skcondense.audit.verdict import CONDENSED, SIGNIFICANT, AttackVerdict
 from skcondense.condensed_set import CondensedSet
 
 __all__ = ["ReconstructionAudit", "ReconstructionGap", "reconstruction_audit"]
@@ -61,7 +62,7 @@ class ReconstructionGap:
 
 
 @dataclass(frozen=True)
-class ReconstructionAudit:
+class ReconstructionAudit(AttackVerdict[ReconstructionGap]):
     """How alike images and their reconstructions are, for the set and for three controls.
 
     Attributes
@@ -105,21 +106,6 @@ class ReconstructionAudit:
         )
 
     @property
-    def worst(self) -> tuple[str, ReconstructionGap]:
-        """The measure whose difference, with the set, is least likely to be chance."""
-        return self._worst(CONDENSED)
-
-    @property
-    def p_value(self) -> float:
-        """Probability of the worst difference by chance, corrected for the number of measures."""
-        return self._p_value(CONDENSED)
-
-    @property
-    def has_evidence(self) -> bool:
-        """Whether the set lets members be drawn better than others, beyond chance."""
-        return self.p_value < SIGNIFICANT
-
-    @property
     def has_power(self) -> bool:
         """Whether a difference was found where all members were trained on."""
         return self._p_value(ORIGINAL) < SIGNIFICANT
@@ -133,14 +119,6 @@ class ReconstructionAudit:
 
     def _of(self, target: str) -> dict[str, ReconstructionGap]:
         return {measure: gap for (of, measure), gap in self.gaps.items() if of == target}
-
-    def _worst(self, target: str) -> tuple[str, ReconstructionGap]:
-        own = self._of(target)
-        measure = min(own, key=lambda name: own[name].p_value)
-        return measure, own[measure]
-
-    def _p_value(self, target: str) -> float:
-        return min(1.0, len(self._of(target)) * self._worst(target)[1].p_value)
 
     def __str__(self) -> str:
         measure, worst = self.worst

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 
 from skcondense.audit import UtilityComparison
-from skcondense.audit.membership import CONDENSED, MembershipAudit
+from skcondense.audit.membership import MembershipAudit
+from skcondense.audit.verdict import CONDENSED
 from skcondense.condensed_set import CondensedSet
 from skcondense.exceptions import TargetError
 from skcondense.report.displays import (

@@ -25,7 +25,7 @@ from joblib import delayed
 from sklearn.model_selection import train_test_split
 
 from skcondense.audit import Audit, audit
-from skcondense.audit.membership import CONDENSED, PUBLISHED, UNRELATED
+from skcondense.audit.verdict import CONDENSED, PUBLISHED, UNRELATED
 from skcondense.condensed_set import CondensedSet
 from tests.benchmarks.data import PEER_TABLES, gather, load
 from tests.benchmarks.privacy_utility import condensers, declared

@@ -17,7 +17,7 @@ import pandas as pd
 from sklearn.model_selection import GroupShuffleSplit
 
 from skcondense.audit import closeness_audit, membership_audit, reconstruction_audit
-from skcondense.audit.membership import CONDENSED, PUBLISHED, UNRELATED
+from skcondense.audit.verdict import CONDENSED, PUBLISHED, UNRELATED
 from tests.benchmarks.data import folder
 from tests.benchmarks.images import SETS, condensers, declared
 
