@@ -1,6 +1,7 @@
 """The command line, as a user types it."""
 
 import json
+import os
 import sys
 from importlib.util import find_spec
 
@@ -8,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skcondense import ColumnSchema, CondensedSet, TableSchema
+from skcondense import ColumnSchema, CondensedSet, PrivacyLedger, TableSchema
 from skcondense.cli import main
 from skcondense.cli.methods import CLASSICAL, NEURAL, condenser_class
 from skcondense.cli.program import COMMANDS
@@ -233,6 +234,16 @@ def test_damaged_sets_and_releases_are_one_line(content, path, tmp_path, capsys)
     (tmp_path / "ledger").write_text("a note")
     assert "no privacy ledger" in refused(capsys, "ledger", tmp_path / "ledger")
     assert (tmp_path / "ledger").read_text() == "a note"
+
+
+def test_a_reader_who_has_seen_enough_is_no_error(tmp_path, capsys, monkeypatch):
+    PrivacyLedger(tmp_path / "ledger.jsonl")
+    end, start = os.pipe()
+    os.close(end)
+    with capsys.disabled(), os.fdopen(start, "w") as out, monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", out)
+        assert run("ledger", tmp_path / "ledger.jsonl") == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_demo(tmp_path, capsys, monkeypatch):

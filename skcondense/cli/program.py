@@ -1,6 +1,7 @@
 """The program: read arguments, run one command, print what it hands back."""
 
 import argparse
+import os
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -85,7 +86,11 @@ def parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
 
 
 def _show(result: Result, args: argparse.Namespace) -> None:
-    print(result.json if args.json else result.text)
+    try:
+        print(result.json if args.json else result.text, flush=True)
+    except BrokenPipeError:
+        # Whoever reads has seen enough (`| head`); Python would complain once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if result.note and not args.quiet:
         print(result.note, file=sys.stderr)
 
