@@ -236,6 +236,20 @@ def test_damaged_sets_and_releases_are_one_line(content, path, tmp_path, capsys)
     assert (tmp_path / "ledger").read_text() == "a note"
 
 
+def test_identifiers_of_patients_are_no_features(table, tmp_path, capsys):
+    table["patient"] = np.arange(len(table))
+    path, schema = tmp_path / "visits.csv", tmp_path / "schema.json"
+    table.drop(columns=["time", "event"]).to_csv(path, index=False)
+    assert run("schema", path, "--target", "ill", "-o", schema) == 0
+    known = ("condense", path, "--target", "ill", "--schema", schema, "--groups", "patient")
+    assert "tells patients apart" in refused(capsys, *known, *CLUSTER, "-o", tmp_path / "a")
+    assert (
+        run("schema", path, "--target", "ill", "--groups", "patient", "-o", schema, "--force") == 0
+    )
+    assert TableSchema.load(schema).names == ("age", "lab é", "sex")
+    assert run(*known, *CLUSTER, "-o", tmp_path / "a") == 0
+
+
 def test_a_reader_who_has_seen_enough_is_no_error(tmp_path, capsys, monkeypatch):
     PrivacyLedger(tmp_path / "ledger.jsonl")
     end, start = os.pipe()

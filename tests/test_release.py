@@ -197,9 +197,11 @@ def test_files_that_come_or_go_are_named(release):
         verify_release(release / "nothing")
 
 
-def test_a_new_manifest_does_not_hide_a_statement_that_does_not_add_up(release, private):
-    said = f'"epsilon": {private[0].privacy.epsilon}'
-    rewrite(release, "privacy.json", said, '"epsilon": 0.1')
+@pytest.mark.parametrize("name", ["epsilon", "mu", "auc"])
+def test_a_new_manifest_does_not_hide_a_statement_that_does_not_add_up(release, private, name):
+    statement = private[0].privacy
+    said = {"epsilon": statement.epsilon, "mu": statement.mu, "auc": statement.caps.auc}[name]
+    rewrite(release, "privacy.json", f'"{name}": {said}', f'"{name}": 0.1')
     with pytest.raises(ReleaseError, match="spends amount to"):
         verify_release(release)
 

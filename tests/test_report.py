@@ -280,7 +280,7 @@ def test_limits_are_those_of_the_statement_rounded_up(neighbors, unit):
     assert int(rows[1][2]) == math.ceil(1000 * norm.cdf(norm.ppf(0.01) + mu))
     text = "\n".join(block.text for block in blocks if isinstance(block, Paragraph))
     odds = math.exp(said.epsilon)
-    assert f"at most {math.ceil(100 * odds / (1 + odds))} times in 100" in text
+    assert f"at most {math.ceil(100 * odds / (1 + odds))} in 100 of its accusations" in text
     # Five who hang together: their mu adds up.
     five = statement(5 * mu).epsilon
     bullets = [item for block in blocks if isinstance(block, Bullets) for item in block.items]

@@ -73,7 +73,7 @@ def _run(args: argparse.Namespace) -> Result:
     _check(args)
     schema = TableSchema.load(args.schema) if args.schema else None
     outcome = outcome_columns(args)
-    _check_features(schema, outcome)
+    _check_features(schema, outcome, args.groups)
     sample = _sample(args, schema, outcome)
     table = read_table(args.input) if sample is None else sample.frame
     rows = _declared(
@@ -110,12 +110,19 @@ def _check(args: argparse.Namespace) -> None:
         raise UsageError(f"--sample-rate needs a Parquet file or folder. Got {args.input}.")
 
 
-def _check_features(schema: TableSchema | None, outcome: list[str]) -> None:
-    listed = [name for name in outcome if schema is not None and name in schema.names]
+def _check_features(schema: TableSchema | None, outcome: list[str], groups: str | None) -> None:
+    features = () if schema is None else schema.names
+    listed = [name for name in outcome if name in features]
     if listed:
         raise ValueError(
             f"The schema lists the outcome {listed} among the features. Remove it from the schema, "
             f"or write the schema anew with --exclude {' '.join(listed)}."
+        )
+    if groups in features:
+        raise ValueError(
+            f"The schema lists {groups!r}, which tells patients apart, among the features: their "
+            "identifiers would be condensed. Remove it from the schema, or write the schema anew "
+            f"with --groups {groups}."
         )
 
 

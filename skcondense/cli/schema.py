@@ -11,7 +11,7 @@ import pandas as pd
 from skcondense import ColumnSchema, SurvivalSchema
 from skcondense.cli.command import Command, Result, as_json
 from skcondense.cli.messages import UsageError
-from skcondense.cli.options import add_outcome, add_overwriting, refuse_existing
+from skcondense.cli.options import add_outcome, add_overwriting, add_patients, refuse_existing
 from skcondense.cli.reading import Arrays, outcome_columns, present, read_table, split_table
 from skcondense.table import Container, infer_schema
 from skcondense.table.storage import write_atomically
@@ -20,8 +20,8 @@ from skcondense.tasks import resolve_task
 __all__ = ["COMMAND"]
 
 EXAMPLES = """\
-  skcondense schema train.csv --target died --output schema.json
-  skcondense schema train.csv --time days --event died --grid 30 90 180 365
+  skcondense schema table.csv --target died --output schema.json
+  skcondense schema table.csv --groups patient --time days --event died --grid 30 90 180 365
   skcondense schema scans.npz --output schema.json
 """
 
@@ -34,6 +34,7 @@ def _add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--exclude", nargs="+", default=[], metavar="COLUMN", help="columns that are no features"
     )
+    add_patients(command)
     add_overwriting(command)
     add_outcome(command)
     command.add_argument(
@@ -53,7 +54,8 @@ def _run(args: argparse.Namespace) -> Result:
         rows = split_table(table, outcome, None)
         X, y = rows.X, rows.y
     else:
-        X = table.drop(columns=present(table, [*args.exclude, *outcome]))
+        patients = [] if args.groups is None else [args.groups]
+        X = table.drop(columns=present(table, [*args.exclude, *outcome, *patients]))
         y = table[outcome]
     container = Container.of(X)
     schema = infer_schema(container, container.read(X))

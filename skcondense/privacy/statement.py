@@ -1,6 +1,7 @@
 """What a release promises, in facts and in plain sentences."""
 
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
@@ -154,7 +155,8 @@ class PrivacyStatement:
             terms = {name: facts[name] for name in ("delta", "neighbors", "unit", "seeded_noise")}
             rate = float(facts.get("sampling_rate", 1.0))
             statement = replace(cls.of(spends, **terms), sampling_rate=rate)
-            said = float(facts["epsilon"])
+            said = {"epsilon": facts["epsilon"], "mu": facts["mu"]}
+            claims = {name: float(value) for name, value in {**said, **facts["caps"]}.items()}
             if (statement.neighbors, statement.unit) not in NEIGHBORS:
                 raise ValueError("neighbors or unit are unknown")
             if not (0 < rate <= 1 and 0 < statement.delta < 1):
@@ -164,10 +166,16 @@ class PrivacyStatement:
         # What a file can make of lists, numbers and nesting raises nearly anything.
         except Exception as error:
             raise LedgerError(f"This is not a privacy statement in JSON: {error}.") from error
-        # Not the other way round: no number is larger than NaN.
-        if not statement.epsilon <= said * (1 + 1e-6):
-            raise LedgerError(
-                f"The statement says epsilon={said:.4g}, but its spends amount to "
-                f"{statement.epsilon:.4g}."
-            )
+        statement._check_claims(claims)
         return statement
+
+    def _check_claims(self, claims: dict[str, float]) -> None:
+        """Refuse numbers that promise more than the spends do."""
+        least = {"epsilon": self.epsilon, "mu": self.mu, **asdict(self.caps)}
+        for name, claim in claims.items():
+            # Not the other way round: no number is larger than NaN.
+            if not least.get(name, math.nan) <= claim * (1 + 1e-6):
+                raise LedgerError(
+                    f"The statement says {name}={claim:.4g}, but its spends amount to "
+                    f"{least.get(name, math.nan):.4g}."
+                )

@@ -30,7 +30,6 @@ from skcondense.report.privacy_words import (
     no_promise,
     percent_up,
     promise,
-    right_accusations,
 )
 from skcondense.table import is_images
 
@@ -248,12 +247,12 @@ def _promised(release: ReleaseFacts) -> str:
         return "No. Nothing bounds what a clever reader may learn about a patient."
     if not privacy.is_releasable:
         return "No. The noise was made from a seed, so it can be repeated and subtracted."
-    right = percent_up(right_accusations(privacy.epsilon))
+    right = percent_up((1 + privacy.caps.advantage) / 2)
     return (
         f"Yes: differential privacy with epsilon = {privacy.epsilon:.4g} and delta = "
-        f"{privacy.delta:.4g}, for each {privacy.unit}. Somebody for whom it is even odds (50 %) "
-        f"that a given {privacy.unit} is in the table can become at most {right} % sure of it, "
-        "apart from the small slack that delta is. Privacy explains this."
+        f"{privacy.delta:.4g}, for each {privacy.unit}. Somebody who has the set and guesses "
+        f"whether a given {privacy.unit} is in the table is right at most {right} times in 100, "
+        "where a coin is right 50 times. Privacy explains this."
     )
 
 

@@ -151,8 +151,9 @@ def promise(
         Paragraph(
             f"Suppose {PEOPLE:,} people whose data were in the table and {PEOPLE:,} similar people "
             "whose data were not. Somebody who has this set, knows everything else about all of "
-            "them and owns any computer wants to tell who is who. These limits hold for whatever "
-            "they try:"
+            "them and owns any computer wants to tell who is who. These limits hold, on average "
+            "over the noise, for whatever they try; one attack on few people may come out above "
+            "them by luck:"
         ),
         _limits(statement),
         Heading("Epsilon and delta"),
@@ -193,9 +194,10 @@ def _epsilon_and_delta(statement: PrivacyStatement, n_rows: float) -> list[Block
     text = (
         f"Epsilon = {epsilon:.4g}; smaller is stricter. Whatever rule an attacker follows to "
         f"accuse people, it accuses a given {statement.unit} at most {math.exp(epsilon):,.1f} "
-        "times as often if the data are in the table as if they are not. Somebody for whom it was "
-        "even odds before (50:50, right 50 times in 100) is then right at most "
-        f"{percent_up(right)} times in 100, apart from the slack called delta."
+        "times as often if the data are in the table as if they are not, apart from the slack "
+        "called delta. Where it was even odds before (50:50), at most "
+        f"{percent_up(right)} in 100 of its accusations are right, if it accuses often enough for "
+        "delta not to matter."
     )
     if right > ALMOST_CERTAIN:
         text += (
