@@ -110,6 +110,28 @@ def test_tables_with_categories_and_images():
     assert closeness_audit(condensed, images[:200], images[200:]).n_exact == 8
 
 
+@pytest.mark.parametrize("n_holdout", [200, 600])
+def test_copies_are_found_however_many_rows_are_held_out(n_holdout):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(1200, 4))
+    train, holdout = X[:600], X[600 : 600 + n_holdout]
+    # A third of them lie all but on training rows.
+    rows = np.vstack([train[:25] + 1e-3, rng.normal(size=(50, 4))])
+    y = np.arange(75) % 2
+    copied = RandomCondenser(75, random_state=0).condense(rows, y)
+    assert closeness_audit(copied, train, holdout, random_state=0).has_copies
+    strangers = RandomCondenser(50, random_state=0).condense(rows[25:], y[25:])
+    for parts in ((train, holdout), (holdout, train)):
+        assert not closeness_audit(strangers, *parts, random_state=0).has_copies
+
+
+def test_rows_that_nearly_all_coincide_are_no_copies():
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 2, (1200, 3)).astype(float)
+    few = RandomCondenser(12, random_state=0).condense(X[1000:], np.arange(200) % 2)
+    assert not closeness_audit(few, X[:200], X[200:1000], random_state=0).has_copies
+
+
 # Membership.
 
 

@@ -250,6 +250,19 @@ def test_identifiers_of_patients_are_no_features(table, tmp_path, capsys):
     assert run(*known, *CLUSTER, "-o", tmp_path / "a") == 0
 
 
+def test_none_is_an_answer_and_a_file_without_header_is_not_quoted(table, tmp_path, capsys):
+    table["alcohol"] = np.where(table["age"] > 50, "None", "NA")
+    path, schema = tmp_path / "t.csv", tmp_path / "schema.json"
+    table.drop(columns=["time", "event"]).to_csv(path, index=False)
+    assert run("schema", path, "--target", "ill", "-o", schema) == 0
+    column = TableSchema.load(schema)["alcohol"]
+    assert (column.missing, "None" in column.categories) == (True, True)
+    table.to_csv(path, index=False, header=False)
+    said = refused(capsys, "schema", path, "--target", "ill", "-o", tmp_path / "other.json")
+    assert "Add a header" in said
+    assert str(table["time"][0]) not in said
+
+
 def test_a_reader_who_has_seen_enough_is_no_error(tmp_path, capsys, monkeypatch):
     PrivacyLedger(tmp_path / "ledger.jsonl")
     end, start = os.pipe()

@@ -20,7 +20,8 @@ from skcondense import (
     RandomCondenser,
     TableSchema,
 )
-from skcondense.audit import OneRunAudit, audit, compare_utility
+from skcondense.audit import Audit, OneRunAudit, audit, closeness_audit, compare_utility
+from skcondense.audit.together import statement_of
 from skcondense.exceptions import ReleaseError
 from skcondense.privacy import seeded_noise
 from skcondense.report import objections_to, verify_release, write_release
@@ -248,6 +249,21 @@ def test_seeded_noise_copies_and_a_broken_promise_are_objections(tmp_path):
     contradicted = OneRunAudit(9.0, 0.95, 1e-5, 100, 50, 50, 9.0, stated=2.0)
     worse = replace(found, parts={**found.parts, "one run": contradicted})
     assert "more made-up patients than" in objections_to(mixed, audit=worse)[-1]
+
+
+def test_what_was_measured_of_another_set_is_refused(private, tmp_path):
+    X, y = table()
+    other = ClusterCondenser(7, random_state=0, labels="mean").condense(X, y)
+    found = Audit({"closeness": closeness_audit(other, X, X)}, {}, statement_of(other))
+    with pytest.raises(ReleaseError, match="audit is of another set"):
+        write_release(private[0], tmp_path / "a", ledger=private[1], audit=found)
+
+
+def test_links_out_of_a_release_are_refused(release, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (release / "more").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ReleaseError, match="no plain file"):
+        verify_release(release)
 
 
 def test_a_failed_release_leaves_nothing(private, tmp_path, monkeypatch):

@@ -20,7 +20,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from skcondense import ClusterCondenser, ColumnSchema, PrivacyLedger, TableSchema
+from skcondense import (
+    ClusterCondenser,
+    ColumnSchema,
+    PrivacyLedger,
+    RandomCondenser,
+    TableSchema,
+)
 from skcondense.audit import (
     Audit,
     closeness_audit,
@@ -483,6 +489,35 @@ def test_numbers_and_many_classes_have_scores_and_words_of_their_own(task, metri
     assert f"models reach {metric} {score:.3f}" in text
     assert metric in GLOSSES or f"The score is {metric}: greater is better" in text
     assert "sex f" in text
+
+
+def test_dollars_and_gaps_of_any_kind_are_shown():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(
+        {
+            "income": rng.choice(["$10_000_to_$20_000", "less"], 60),
+            "note": pd.array(rng.choice(["a", "b"], 60), dtype="string"),
+            "count": pd.array(rng.integers(0, 9, 60), dtype="Int64"),
+        }
+    )
+    X.loc[::2, ["note", "count"]] = pd.NA
+    found = RandomCondenser(20, random_state=0).condense(X, np.arange(60) % 2)
+    assert "$10_000_to_$20_000" in Page(page_of(ReleaseFacts("dollars", found, "", ""), {})).text
+
+
+def test_a_large_delta_or_an_unknown_method_is_no_good_verdict():
+    found = replace(condensed(), privacy=statement(delta=0.05), real_row_matches=None)
+
+    def text(of):
+        return Page(page_of(ReleaseFacts("a", of, "", ""), {})).text
+
+    assert "delta is so large" in text(found)
+    own = replace(condensed(), method="MyCondenser(3)")
+    assert (
+        "no description of the method" in Page(page_of(ReleaseFacts("own", own, "", ""), {})).text
+    )
+    huge = replace(condensed(), privacy=statement(36.0), real_row_matches=None)
+    assert "more than a thousand million" in text(huge)
 
 
 def test_a_page_of_nothing_but_a_title_is_whole():

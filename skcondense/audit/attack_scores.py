@@ -1,5 +1,6 @@
 """How well an attack tells members from others, with intervals that count patients once."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -83,7 +84,7 @@ def score_attack(
     reach = float(norm.ppf(0.975) * error)
     found = {rate: _found_at(rate, members, others) for rate in rates}
     chances = [
-        float(norm.sf((auc - 0.5) / error)) if error > 0 else float(auc <= 0.5),
+        _chance_of_area(auc, error, m, n),
         *(_chance_of(round(share * m), m, int(rate * n), n) for rate, (share, *_) in found.items()),
     ]
     return AttackScore(
@@ -104,6 +105,13 @@ def by_patient(scores: Floats, groups: NDArray[Any] | None) -> Floats:
         return scores
     patient = np.unique(groups, return_inverse=True)[1]
     return np.asarray(np.bincount(patient, scores) / np.bincount(patient))
+
+
+def _chance_of_area(auc: float, error: float, m: int, n: int) -> float:
+    """Probability of so large an area; of one without error, that of this very order."""
+    if error > 0:
+        return float(norm.sf((auc - 0.5) / error))
+    return 1 / math.comb(m + n, m) if auc > 0.5 else 1.0
 
 
 def _chance_of(hits: int, m: int, allowed: int, n: int) -> float:

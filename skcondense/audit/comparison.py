@@ -29,7 +29,7 @@ from skcondense.exceptions import BlackBoxError
 from skcondense.table import check_table, is_images
 from skcondense.tasks import ClassificationTask, Rows, Task, fit_weighted, resolve_task
 
-__all__ = ["UtilityComparison", "compare_utility"]
+__all__ = ["UtilityComparison", "compare_utility", "name_of_set"]
 
 FORMAT = "skcondense utility, version 1"
 # What the ends of the scale mean.
@@ -294,7 +294,7 @@ def _training_sets(
 ) -> tuple[dict[str, Rows], dict[str, str]]:
     """Weighted rows by name, the set last, and controls that cannot be made."""
     count = condensed.n_prototypes
-    own = {f"{count} prototypes": _rows(condensed)}
+    own = {name_of_set(condensed): _rows(condensed)}
     if train is None:
         return own, {}
     X = check_table(train[0], images=is_images(train[0]))
@@ -315,6 +315,11 @@ def _training_sets(
         else:
             left_out[name] = f"{n_patients} patients are too few for them"
     return sets | own, left_out
+
+
+def name_of_set(condensed: CondensedSet) -> str:
+    """What a set is called among the training sets."""
+    return f"{condensed.n_prototypes} prototypes"
 
 
 def _rows(condensed: CondensedSet) -> Rows:

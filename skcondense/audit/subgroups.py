@@ -24,6 +24,7 @@ from skcondense.audit.membership import REFERENCE, check_units, nearest_ratio
 from skcondense.audit.real_rows import Codes, Records, resampled
 from skcondense.audit.releases import Release
 from skcondense.audit.utility import default_estimators
+from skcondense.audit.verdict import SIGNIFICANT
 from skcondense.condensed_set import CondensedSet
 from skcondense.table import check_table, is_images
 from skcondense.tasks import resolve_task
@@ -34,6 +35,7 @@ __all__ = ["MIN_ROWS", "SubgroupAudit", "masks_of", "subgroup_audit", "table_of"
 MIN_ROWS = 20
 ATTACK = "nearest ratio"
 AREA = ("attack_auc", "attack_auc_low", "attack_auc_high")
+P_VALUE = "attack_p_value"
 
 
 @dataclass(frozen=True)
@@ -64,17 +66,20 @@ class SubgroupAudit:
     @property
     def gaps(self) -> tuple[str, ...]:
         """Levels in which models trained on the set are worse than in the whole table."""
-        return self._where("minus_all", below=True)
+        return self._below_zero("minus_all")
 
     @property
     def losses(self) -> tuple[str, ...]:
         """Levels in which they are worse than models that were trained on real rows."""
-        return self._where("minus_full", below=True)
+        return self._below_zero("minus_full")
 
     @property
     def exposed(self) -> tuple[str, ...]:
-        """Levels in which the membership attack found members."""
-        return self._where("attack_auc", below=False)
+        """Levels in which the membership attack found members, corrected for their number."""
+        if P_VALUE not in self.table:
+            return ()
+        tested = self.table[(self.table["level"] != ALL) & self.table[P_VALUE].notna()]
+        return tuple(tested.loc[len(tested) * tested[P_VALUE] < SIGNIFICANT, "level"])
 
     @property
     def has_evidence(self) -> bool:
@@ -86,11 +91,11 @@ class SubgroupAudit:
         """Levels that were not scored."""
         return tuple(self.table.loc[self.table["too_few"], "level"])
 
-    def _where(self, name: str, *, below: bool) -> tuple[str, ...]:
+    def _below_zero(self, name: str) -> tuple[str, ...]:
         if name not in self.table:
             return ()
-        limit = self.table[f"{name}_high"] < 0 if below else self.table[f"{name}_low"] > 0.5
-        return tuple(self.table.loc[limit & (self.table["level"] != ALL), "level"])
+        is_below = self.table[f"{name}_high"] < 0
+        return tuple(self.table.loc[is_below & (self.table["level"] != ALL), "level"])
 
     def __str__(self) -> str:
         whole = self.table.iloc[0]
@@ -266,8 +271,11 @@ def table_of(
     table = []
     for name, mask in masks.items():
         facts: dict[str, Any] = {"level": name, "n_rows": int(mask.sum())}
-        facts |= {"n_patients": len(np.unique(patients[mask])), "n_events": scorer.n_events(mask)}
-        facts |= {"too_few": not scorer.can_score(np.flatnonzero(mask))}
+        too_few = not scorer.can_score(np.flatnonzero(mask))
+        counts = {"n_patients": len(np.unique(patients[mask])), "n_events": scorer.n_events(mask)}
+        # How many of a few have the outcome may be somebody's outcome.
+        facts |= dict.fromkeys(counts, np.nan) if too_few else counts
+        facts |= {"too_few": too_few}
         own, whole = (scores["condensed"][which] for which in (name, ALL))
         facts |= interval_columns("condensed", own) | interval_columns("minus_all", own - whole)
         if "full" in scores:
@@ -296,8 +304,8 @@ def _risks(
     found = []
     for name, mask in in_level.items():
         own, strange = members.take(mask), others.take(out_level[name] & ~is_known)
-        facts = {"n_members": len(own.Z), **dict.fromkeys(AREA, np.nan)}
-        if min(len(own.Z), len(strange.Z)) >= min_rows:
+        facts = {"n_members": len(own.Z), **dict.fromkeys((*AREA, P_VALUE), np.nan)}
+        if min(own.n_units, strange.n_units) >= min_rows:
             score = score_attack(
                 attack(own),
                 attack(strange),
@@ -305,5 +313,6 @@ def _risks(
                 other_groups=strange.groups,
             )
             facts |= zip(AREA, (score.auc, score.auc_low, score.auc_high), strict=True)
+            facts[P_VALUE] = score.p_value
         found.append(facts)
     return found

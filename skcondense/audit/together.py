@@ -23,7 +23,7 @@ from skcondense.base import DatasetCondenser
 from skcondense.condensed_set import CondensedSet
 from skcondense.table import is_images
 
-__all__ = ["Audit", "AuditResult", "audit"]
+__all__ = ["Audit", "AuditResult", "audit", "statement_of"]
 
 FORMAT = "skcondense audit, version 1"
 
@@ -186,6 +186,9 @@ def audit(
     }
     for name in sensitive:
         plans[f"attribute {name}"] = planned(attribute_audit, condensed, *tables, name, **groups)
+    divided = [of if isinstance(of, str) else of[0] for of in by]
+    if len(set(divided)) < len(divided):
+        raise ValueError(f"by names a column twice. Got {divided}. Give its edges in one tuple.")
     for of in by:
         plans[f"subgroups by {of if isinstance(of, str) else of[0]}"] = planned(
             subgroup_audit, condensed, holdout, of, train=train, members=train,
@@ -198,10 +201,14 @@ def audit(
         )
     if "reconstruction" not in left_out:
         plans["reconstruction"] = planned(reconstruction_audit, condensed, *rows, **groups)
-    statement = "none; nothing bounds attacks that were not tried"
-    if condensed.privacy is not None:
-        statement = condensed.privacy.short
-    return Audit(_run(plans, verbose), left_out, statement)
+    return Audit(_run(plans, verbose), left_out, statement_of(condensed))
+
+
+def statement_of(condensed: CondensedSet) -> str:
+    """The promise of a set in a few words, as audits name it."""
+    if condensed.privacy is None:
+        return "none; nothing bounds attacks that were not tried"
+    return condensed.privacy.short
 
 
 def _run(plans: Mapping[str, Plan], verbose: int) -> dict[str, Any]:

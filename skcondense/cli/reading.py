@@ -26,6 +26,8 @@ __all__ = [
 
 # Arrays of a .npz file.
 IMAGES, LABELS, PATIENTS = "X", "y", "groups"
+# What is empty in a CSV: what pandas takes for it, but for "None", which is an answer in clinics.
+GAPS = ("", "#N/A", "#NA", "<NA>", "N/A", "NA", "NULL", "NaN", "-NaN", "n/a", "nan", "-nan", "null")
 
 
 @dataclass(frozen=True)
@@ -76,8 +78,6 @@ def read_table(path: Path) -> Any:
     ValueError
         If the file cannot be read; the message quotes none of its rows.
     """
-    import pandas as pd
-
     if not path.exists():
         raise FileNotFoundError(f"There is no file {path}.")
     if path.suffix == ".npz":
@@ -87,7 +87,7 @@ def read_table(path: Path) -> Any:
     with quoting_nothing(
         f"{path} cannot be read as a table. Pass CSV in UTF-8, Parquet, or .npz with X and y."
     ):
-        table = ParquetSample.draw(path, rate=1).frame if is_parquet(path) else pd.read_csv(path)
+        table = ParquetSample.draw(path, rate=1).frame if is_parquet(path) else _read_csv(path)
     # A quotation mark too many makes rows a part of the header, which messages may show.
     if any({"\n", "\r"} & set(str(name)) for name in table.columns):
         raise ValueError(
@@ -95,6 +95,20 @@ def read_table(path: Path) -> Any:
             "one too many? Mend the first line."
         )
     return table
+
+
+def _read_csv(path: Path) -> Any:
+    import pandas as pd
+
+    return pd.read_csv(path, keep_default_na=False, na_values=GAPS)
+
+
+def _is_number(name: Any) -> bool:
+    try:
+        float(name)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def is_parquet(path: Path) -> bool:
@@ -165,6 +179,11 @@ def split_table(
 def present(frame: Any, names: Sequence[str]) -> list[str]:
     """The names, if the frame has them all."""
     lost = [name for name in names if name not in frame.columns]
+    if lost and any(_is_number(name) for name in frame.columns):
+        raise ValueError(
+            f"The table has no column {lost}, and names of its columns are numbers. Is the first "
+            "line one of rows? Add a header."
+        )
     if lost:
         raise ValueError(f"The table has no column {lost}. Got {list(frame.columns)}.")
     return list(names)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import narwhals.stable.v2 as nw
+import pandas as pd
 
 from skcondense.audit import Audit, UtilityComparison
 from skcondense.condensed_set import CondensedSet
@@ -27,6 +28,7 @@ from skcondense.report.measured import risks, utility_of
 from skcondense.report.pictures import pictures_of_rows
 from skcondense.report.privacy_words import (
     LedgerExtract,
+    is_delta_large,
     no_promise,
     percent_up,
     promise,
@@ -76,10 +78,12 @@ METHODS = {
         "Made-up rows were changed until a kernel method (a smooth average over them) predicted "
         "the real outcomes."
     ),
-    "": (
+    **dict.fromkeys(
+        ("MTT", "FTD", "DATM", "ATT", "HoPTM", "BezierTrajectory", "TrajectoryMatching"),
         "Made-up rows were changed until a neural network that learns from them ends up close to "
-        "one that learned from the real rows."
+        "one that learned from the real rows.",
     ),
+    "": "This program has no description of the method: ask whoever made the set.",
 }
 PRIVATELY = (
     "That is the method without epsilon. With epsilon, as here, it worked on noised counts and "
@@ -215,6 +219,12 @@ def _answer(release: ReleaseFacts) -> tuple[str, str]:
             "caution",
             "Only to people who may see the real table: there is no privacy promise.",
         )
+    if is_delta_large(release.condensed):
+        return (
+            "caution",
+            "With care: privacy is promised, but delta is so large that it could allow a whole "
+            "record to be published. Read Privacy first.",
+        )
     if release.audit is not None and release.audit.has_evidence:
         return (
             "caution",
@@ -335,7 +345,7 @@ def _first_rows(condensed: CondensedSet) -> Table:
 
 
 def _shown(value: Any) -> str:
-    if value is None or value != value:
+    if pd.isna(value):
         return "–"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 

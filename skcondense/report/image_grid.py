@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from skcondense.condensed_set import CondensedSet
+from skcondense.report.displays.style import plain
 from skcondense.table import Container, TableSchema, infer_schema, is_images
 
 __all__ = ["ImageGridDisplay"]
@@ -177,7 +178,7 @@ class ImageGridDisplay:
             for j, picture in enumerate(row)
         ]
         ax.set(xlim=(0, n_columns * aspect - GAP), ylim=(n_rows - GAP, 0), xticks=[])
-        ax.set_yticks(np.arange(n_rows) + (1 - GAP) / 2, list(self.rows))
+        ax.set_yticks(np.arange(n_rows) + (1 - GAP) / 2, [plain(name) for name in self.rows])
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
         return self

@@ -3,15 +3,24 @@
 import math
 from dataclasses import dataclass
 
+from skcondense.condensed_set import CondensedSet
 from skcondense.privacy import PrivacyLedger, PrivacyStatement, Spend, compose, epsilon_of
 from skcondense.report.document import Block, Bullets, Heading, Notice, Paragraph, Table
 
-__all__ = ["LedgerExtract", "no_promise", "percent_up", "promise", "right_accusations"]
+__all__ = [
+    "LedgerExtract",
+    "is_delta_large",
+    "no_promise",
+    "percent_up",
+    "promise",
+    "right_accusations",
+]
 
 # People of either kind in the thought experiment.
 PEOPLE = 1000
 # From this share on, an accusation is close enough to certain that epsilon alone protects little.
 ALMOST_CERTAIN = 0.95
+LARGE_EPSILON = 21.0
 
 WITHOUT = {
     "add_remove": "had not been in the table",
@@ -193,7 +202,7 @@ def _epsilon_and_delta(statement: PrivacyStatement, n_rows: float) -> list[Block
     right = right_accusations(epsilon)
     text = (
         f"Epsilon = {epsilon:.4g}; smaller is stricter. Whatever rule an attacker follows to "
-        f"accuse people, it accuses a given {statement.unit} at most {math.exp(epsilon):,.1f} "
+        f"accuse people, it accuses a given {statement.unit} at most {_times(epsilon)} "
         "times as often if the data are in the table as if they are not, apart from the slack "
         "called delta. Where it was even odds before (50:50), at most "
         f"{percent_up(right)} in 100 of its accusations are right, if it accuses often enough for "
@@ -213,6 +222,19 @@ def _epsilon_and_delta(statement: PrivacyStatement, n_rows: float) -> list[Block
     if delta * n_rows >= 1:
         blocks.append(Notice("Here it is not. Ask for a smaller delta before you sign."))
     return blocks
+
+
+def is_delta_large(condensed: CondensedSet) -> bool:
+    """Whether delta times the number of rows would allow somebody's record to be published."""
+    privacy = condensed.privacy
+    return privacy is not None and privacy.delta * float(condensed.sample_weight.sum()) >= 1
+
+
+def _times(epsilon: float) -> str:
+    """e^epsilon, rounded up."""
+    if epsilon > LARGE_EPSILON:
+        return f"e^{epsilon:.4g} (more than a thousand million)"
+    return f"{math.ceil(10 * math.exp(epsilon)) / 10:,.1f}"
 
 
 def _protected(statement: PrivacyStatement) -> str:

@@ -13,7 +13,9 @@ import narwhals.stable.v2 as nw
 
 from skcondense.audit import Audit, UtilityComparison
 from skcondense.audit.closeness import ClosenessAudit
+from skcondense.audit.comparison import name_of_set
 from skcondense.audit.one_run import OneRunAudit
+from skcondense.audit.together import statement_of
 from skcondense.condensed_set import CondensedSet
 from skcondense.exceptions import ReleaseError
 from skcondense.privacy import PrivacyLedger, PrivacyStatement, Spend, compose, epsilon_of
@@ -23,6 +25,7 @@ from skcondense.report.croissant import croissant_metadata
 from skcondense.report.html import release_report
 from skcondense.report.privacy_words import NOTHING_PROMISED, LedgerExtract
 from skcondense.table import Container, TableSchema
+from skcondense.tasks import resolve_task
 
 __all__ = ["VerifiedRelease", "objections_to", "verify_release", "write_release"]
 
@@ -175,13 +178,15 @@ def write_release(
     Raises
     ------
     ReleaseError
-        If something speaks against the release and no reason is given.
+        If something speaks against the release and no reason is given, or `audit` or `utility` is
+        of another set.
     FileExistsError
         If the folder exists.
     """
     folder = Path(folder)
     if folder.exists():
         raise FileExistsError(f"{folder} exists already. Name a new folder for each release.")
+    _check_whose(condensed, audit, utility)
     objections = objections_to(condensed, ledger=ledger, audit=audit)
     if objections and not (in_spite_of_objections or "").strip():
         raise ReleaseError(
@@ -209,6 +214,24 @@ def write_release(
         shutil.rmtree(part, ignore_errors=True)
         raise
     return folder
+
+
+def _check_whose(
+    condensed: CondensedSet, audit: Audit | None, utility: UtilityComparison | None
+) -> None:
+    """Refuse what was measured of another set, as far as its number and promise tell."""
+    task, _ = resolve_task(condensed.task, condensed.y, condensed.schema.outcome)
+    set_of = {
+        "audit": audit and (audit.parts["closeness"].n_prototypes, audit.statement),
+        "utility": utility and (utility.of_set, utility.metric),
+    }
+    own = {
+        "audit": (condensed.n_prototypes, statement_of(condensed)),
+        "utility": (name_of_set(condensed), task.metric_name),
+    }
+    for name, found in set_of.items():
+        if found is not None and found != own[name]:
+            raise ReleaseError(f"{name} is of another set: {found} in the place of {own[name]}.")
 
 
 def _extract(
@@ -272,7 +295,8 @@ def _read_privacy(text: str) -> tuple[PrivacyStatement | None, LedgerExtract | N
 
 def _check_total(ledger: LedgerExtract) -> None:
     own = epsilon_of(compose(spend.mu for spend in ledger.spends), ledger.delta)
-    if own > ledger.epsilon * (1 + SLACK):
+    # Not the other way round: no number is larger than NaN.
+    if not own <= ledger.epsilon * (1 + SLACK):
         raise ReleaseError(
             f"{PRIVACY} says that all spends of the ledger amount to epsilon="
             f"{ledger.epsilon:.4g}, but those of this fit alone amount to {own:.4g}."
@@ -344,7 +368,10 @@ def _read(folder: Path, listed: bytes) -> VerifiedRelease:
 
 def _digests(folder: Path) -> Mapping[str, str]:
     """SHA-256 of every file but the manifest, by name."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = sorted(path for path in folder.rglob("*") if not path.is_dir() or path.is_symlink())
+    odd = [path.name for path in files if path.is_symlink() or not path.is_file()]
+    if odd:
+        raise ReleaseError(f"{folder} holds what is no plain file: {odd}. Ask for it again.")
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in files

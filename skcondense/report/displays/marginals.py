@@ -11,7 +11,7 @@ from skcondense.audit.real_rows import Codes
 from skcondense.base import DatasetCondenser
 from skcondense.condensed_set import CondensedSet
 from skcondense.condensers.measuring import N_NUMBER_BINS
-from skcondense.report.displays.style import COLOURS, REAL
+from skcondense.report.displays.style import COLOURS, REAL, plain
 from skcondense.table import ColumnSchema, TableBins, TableEncoder, is_images
 from skcondense.table.encoder import MISSING
 
@@ -376,14 +376,14 @@ def _draw(ax: Any, panel: MarginalPanel, reference_is: str | None) -> None:
         at, 100 * panel.condensed, width=0.9, fill=False, edgecolor=COLOURS[0], linewidth=1.3,
         label="prototypes, by weight",
     )  # fmt: skip
-    ax.set_title(panel.title, fontsize="small")
+    ax.set_title(plain(panel.title), fontsize="small")
     positions, labels = zip(*panel.ticks, strict=True)
     short = [
         label if len(label) <= LONGEST_LABEL else f"{label[:LONGEST_LABEL]}…" for label in labels
     ]
     is_crowded = len(labels) > LABELS_IN_A_ROW or max(map(len, short)) > LONGEST_LABEL / 2
     ax.set_xticks(
-        positions, short, fontsize="x-small",
+        positions, [plain(label) for label in short], fontsize="x-small",
         rotation=40 if is_crowded else 0, ha="right" if is_crowded else "center",
     )  # fmt: skip
     ax.tick_params(axis="y", labelsize="x-small")
