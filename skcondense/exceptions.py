@@ -15,6 +15,10 @@ __all__ = [
 ]
 
 
+# Added to an error on which a private fit ended.
+SPENT = "Before this error the fit spent epsilon="
+
+
 class SchemaError(ValueError):
     """A table does not fit its schema, or a schema contradicts itself."""
 

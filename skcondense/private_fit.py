@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skcondense.border import read_private_table
-from skcondense.exceptions import LedgerError, PrivacyLeakWarning, SchemaError
+from skcondense.exceptions import SPENT, LedgerError, PrivacyLeakWarning, SchemaError
 from skcondense.privacy import (
     PrivacyLedger,
     PrivacyStatement,
@@ -65,7 +65,7 @@ def fit_privately(
         found = condenser._condense_privately(facts, oracle, np.random.default_rng(condenser.seed_))
     except BaseException as error:
         spent = epsilon_of(compose(spend.mu for spend in oracle.spends), condenser.delta)
-        error.add_note(f"Before this error the fit spent epsilon={spent:.4g}.")
+        error.add_note(f"{SPENT}{spent:.4g}.")
         raise
     condenser.answers_ = oracle.answers
     condenser.privacy_ = PrivacyStatement.of(

@@ -125,6 +125,12 @@ def test_copies_are_found_however_many_rows_are_held_out(n_holdout):
         assert not closeness_audit(strangers, *parts, random_state=0).has_copies
 
 
+def test_rows_that_were_condensed_are_not_held_out(halves):
+    condensed = RandomCondenser(20, random_state=0).condense(*halves[0])
+    with pytest.raises(ValueError, match="600 of 600 held-out rows coincide"):
+        closeness_audit(condensed, halves[0][0], halves[0][0])
+
+
 def test_rows_that_nearly_all_coincide_are_no_copies():
     rng = np.random.default_rng(0)
     X = rng.integers(0, 2, (1200, 3)).astype(float)

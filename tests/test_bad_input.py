@@ -5,6 +5,7 @@ import traceback
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.exceptions import DataConversionWarning
 
 from skcondense import ClusterCondenser, ColumnSchema, RandomCondenser, TableSchema
 from skcondense.exceptions import SchemaError, TargetError
@@ -227,3 +228,11 @@ def test_declared_schema_also_guards_new_rows():
         condenser.transform(with_cell(np.nan).astype(float))
     far = condenser.transform(X.assign(lab=99.0))
     assert (far["lab"] == 5).all()
+
+
+def test_a_frame_of_one_outcome_is_that_outcome():
+    whole = ClusterCondenser(5, labels="mean", random_state=0)
+    y = pd.Series(Y, name="died")
+    with pytest.warns(DataConversionWarning, match="column-vector"):
+        condensed = whole.condense(X, y.to_frame())
+    pd.testing.assert_series_equal(condensed.y, whole.condense(X, y).y)

@@ -11,8 +11,10 @@ import pytest
 
 from skcondense import ColumnSchema, CondensedSet, PrivacyLedger, TableSchema
 from skcondense.cli import main
+from skcondense.cli.messages import one_line
 from skcondense.cli.methods import CLASSICAL, NEURAL, condenser_class
 from skcondense.cli.program import COMMANDS
+from skcondense.exceptions import SPENT
 
 CLUSTER = ("--method", "cluster", "--n-prototypes", 10)
 LOGISTIC = ("--estimators", "logistic")
@@ -261,6 +263,14 @@ def test_none_is_an_answer_and_a_file_without_header_is_not_quoted(table, tmp_pa
     said = refused(capsys, "schema", path, "--target", "ill", "-o", tmp_path / "other.json")
     assert "Add a header" in said
     assert str(table["time"][0]) not in said
+
+
+def test_what_a_fit_spent_before_an_error_is_said_and_no_other_note():
+    error = ValueError("in a library")
+    error.add_note(f"{SPENT}0.5.")
+    error.add_note("The cell was Zaphod.")
+    assert f"{SPENT}0.5." in one_line(error)
+    assert "Zaphod" not in one_line(error)
 
 
 def test_a_reader_who_has_seen_enough_is_no_error(tmp_path, capsys, monkeypatch):

@@ -152,6 +152,18 @@ def test_rows_of_one_patient_widen_intervals(cancer, soft, compared):
     assert of_rows < 0.7 * of_groups
 
 
+def test_repeated_rows_do_not_narrow_limits_of_calibration(cancer, soft, compared):
+    X, y = cancer[1]
+    often = np.tile(np.arange(len(y)), 5)
+    found = compare_utility(
+        soft, (X.iloc[often].reset_index(drop=True), y[often]), test_groups=often,
+        estimators=LINEAR, n_bootstrap=20, random_state=0,
+    )  # fmt: skip
+    pd.testing.assert_frame_equal(
+        found.calibration["20 prototypes"], compared.calibration["20 prototypes"]
+    )
+
+
 def test_controls_that_cannot_be_made_are_named(cancer, soft):
     found = compare_utility(
         soft, cancer[1], train=cancer[0], train_groups=SIXES, estimators=LINEAR, random_state=0

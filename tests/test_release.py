@@ -254,7 +254,9 @@ def test_seeded_noise_copies_and_a_broken_promise_are_objections(tmp_path):
 def test_what_was_measured_of_another_set_is_refused(private, tmp_path):
     X, y = table()
     other = ClusterCondenser(7, random_state=0, labels="mean").condense(X, y)
-    found = Audit({"closeness": closeness_audit(other, X, X)}, {}, statement_of(other))
+    found = Audit(
+        {"closeness": closeness_audit(other, X, X[:9].assign(age=19))}, {}, statement_of(other)
+    )
     with pytest.raises(ReleaseError, match="audit is of another set"):
         write_release(private[0], tmp_path / "a", ledger=private[1], audit=found)
 

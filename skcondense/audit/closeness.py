@@ -18,6 +18,8 @@ from skcondense.private_table import EXACT, matching
 __all__ = ["ClosenessAudit", "closeness_audit"]
 
 Floats = NDArray[np.float64]
+# Share of distinct training rows above which a coincidence is no chance.
+DISTINCT = 0.75
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,11 @@ def closeness_audit(
     ClosenessAudit
         Print it for sentences.
 
+    Raises
+    ------
+    ValueError
+        If most of the held-out rows are training rows.
+
     Notes
     -----
     Distances are those of encoded rows: every number on its axis, every category apart. They say
@@ -137,6 +144,7 @@ def closeness_audit(
     codes = Codes(condensed)
     Z, _ = codes.of_prototypes()
     parts = codes.of(train), codes.of(holdout)
+    _check_held_out(*parts)
     exact = [int(matching(Z, [part], [EXACT])[0].sum()) for part in parts]
     groups = [None if of is None else np.asarray(of) for of in (train_groups, holdout_groups)]
     copies = [
@@ -161,6 +169,17 @@ def closeness_audit(
         nearer_low=float(interval.low),
         nearer_high=float(interval.high),
     )
+
+
+def _check_held_out(train: Floats, holdout: Floats) -> None:
+    """Refuse held-out rows that were condensed, where rows are distinct enough to tell."""
+    shared = int(matching(holdout, [train], [EXACT])[0].sum())
+    are_distinct = len(np.unique(train, axis=0)) > DISTINCT * len(train)
+    if are_distinct and shared > len(holdout) / 2:
+        raise ValueError(
+            f"{shared} of {len(holdout)} held-out rows coincide with training rows. Pass rows that "
+            "were not condensed: to attack a set with its own rows shows nothing."
+        )
 
 
 def nearest_distance(Z: Floats, others: Floats) -> Floats:

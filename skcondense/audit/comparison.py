@@ -26,7 +26,7 @@ from skcondense.base import DatasetCondenser
 from skcondense.condensed_set import CondensedSet
 from skcondense.condensers import ClusterCondenser, RandomCondenser
 from skcondense.exceptions import BlackBoxError
-from skcondense.table import check_table, is_images
+from skcondense.table import check_table, is_images, take_rows
 from skcondense.tasks import ClassificationTask, Rows, Task, fit_weighted, resolve_task
 
 __all__ = ["UtilityComparison", "compare_utility", "name_of_set"]
@@ -64,7 +64,8 @@ class UtilityComparison:
     calibration : dict of {str: DataFrame} or None
         By training set, a row per group of patients of similar predicted risk, by rising risk:
         "n" patients, mean "predicted" risk, "observed" risk, and its 95 % limits "lower" and
-        "upper". None for regression and for more than two classes.
+        "upper". Of a patient with several rows one is drawn. None for regression and for more than
+        two classes.
     calibration_model : str or None
         Of which model: the first.
     calibration_of : str or None
@@ -261,7 +262,8 @@ def compare_utility(
         by_source = list(found.values())
         asked = {"condensed": by_source[-1], **({} if train is None else {"full": by_source[0]})}
         means = {source: tested.means(task, y, samples) for source, tested in asked.items()}
-        calibration = _calibration(found, sets, held_out, task)
+        alone = _one_row_each(patients, np.random.default_rng(seed))
+        calibration = _calibration(found, sets, held_out, alone, task)
         replayed = {source: tested.replayed for source, tested in asked.items()}
         subgroups = None
         if masks:
@@ -373,12 +375,24 @@ def _estimate(values: Floats) -> Estimate:
 # How far risks can be taken at their word.
 
 
+def _one_row_each(patients: NDArray[Any], rng: np.random.Generator) -> NDArray[np.intp]:
+    """A row of each patient: limits of observed shares are those of independent rows."""
+    shuffled = rng.permutation(len(patients))
+    return np.sort(shuffled[np.unique(patients[shuffled], return_index=True)[1]])
+
+
 def _calibration(
-    found: Mapping[str, _Tested], sets: Mapping[str, Rows], test: Rows, task: Task
+    found: Mapping[str, _Tested],
+    sets: Mapping[str, Rows],
+    test: Rows,
+    alone: NDArray[np.intp],
+    task: Task,
 ) -> dict[str, pd.DataFrame] | None:
+    every = test.y
+    test = Rows(take_rows(test.X, alone), test.y[alone], test.weight[alone])
     n_groups = int(np.clip(len(test.y) // ROWS_PER_GROUP, 2, MOST_GROUPS))
     if task.name == "survival":
-        horizon = _horizon(test.y)
+        horizon = _horizon(every)
         return {
             name: calibration_by_risk(
                 tested.fitted[0], test, sets[name], horizon=horizon, n_groups=n_groups
@@ -389,7 +403,7 @@ def _calibration(
         return None
     happened = test.y == task.classes[1]
     return {
-        name: _calibration_of_classes(tested.replayed[0].predictions[:, 1], happened, n_groups)
+        name: _calibration_of_classes(tested.replayed[0].predictions[alone, 1], happened, n_groups)
         for name, tested in found.items()
     }
 

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
 
+from skcondense.exceptions import SPENT
+
 __all__ = ["UsageError", "one_line", "quoting_nothing"]
 
 # Who may speak: these name columns, files and parameters, and never a cell.
@@ -20,6 +22,11 @@ def one_line(error: Exception) -> str:
 
     Messages of other libraries may quote a cell, so that only their kind and place are shown.
     """
+    notes = [note for note in getattr(error, "__notes__", ()) if note.startswith(SPENT)]
+    return " ".join([_message(error), *notes])
+
+
+def _message(error: Exception) -> str:
     if _is_trusted(error):
         return " ".join(str(error).split())
     return (

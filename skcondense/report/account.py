@@ -1,5 +1,6 @@
 """The account of a release: what card and page say, section by section."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -369,7 +370,7 @@ def _files(name: str, files: Mapping[str, str]) -> list[Block]:
             "all of them, the rows against the schema, and the arithmetic of the privacy "
             "statement, install skcondense and type:"
         ),
-        Code(f"skcondense verify {name}"),
+        Code(f"skcondense verify {shlex.quote(name)}"),
         Paragraph(
             "It prints what the release claims, and a fingerprint. Whoever changes a file could "
             "write a new manifest, but not one with the same fingerprint: compare it with the one "

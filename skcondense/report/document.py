@@ -25,9 +25,10 @@ __all__ = [
     "visible",
 ]
 
-# Left-to-right and right-to-left embeddings, overrides and isolates: they show other text than is
-# there. Unassigned surrogates cannot be written at all.
-REORDERING = {*range(0x202A, 0x202F), *range(0x2066, 0x206A)}
+# Of characters that are not seen, those that belong to text: line breaks, tabs, and what joins
+# letters in some scripts. Others hide text, or show other text than is there (overrides of the
+# direction of writing); surrogates cannot be written at all.
+SPEAKING = "\n\t\u200c\u200d"
 
 # Inches, above which a plot scrolls on a phone.
 WIDEST = 7.0
@@ -203,5 +204,5 @@ def visible(text: Any) -> str:
 
 def _visible(character: str) -> str:
     category, code = unicodedata.category(character), ord(character)
-    is_odd = category in ("Cc", "Cs") and character not in "\n\t"
-    return f"[U+{code:04X}]" if is_odd or code in REORDERING else character
+    is_odd = category in ("Cc", "Cf", "Cs") and character not in SPEAKING
+    return f"[U+{code:04X}]" if is_odd else character

@@ -220,7 +220,7 @@ def _check_whose(
     condensed: CondensedSet, audit: Audit | None, utility: UtilityComparison | None
 ) -> None:
     """Refuse what was measured of another set, as far as its number and promise tell."""
-    task, _ = resolve_task(condensed.task, condensed.y, condensed.schema.outcome)
+    task, _ = resolve_task(condensed.task, condensed.y)
     set_of = {
         "audit": audit and (audit.parts["closeness"].n_prototypes, audit.statement),
         "utility": utility and (utility.of_set, utility.metric),

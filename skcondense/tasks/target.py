@@ -48,7 +48,9 @@ class TargetContainer:
         """Describe `y`."""
         if is_frame(y):
             frame = nw.from_native(y, eager_only=True)
-            return cls(frame.head(0).to_native(), tuple(frame.columns))
+            if len(frame.columns) > 1:
+                return cls(frame.head(0).to_native(), tuple(frame.columns))
+            y = frame[frame.columns[0]].to_native()
         series = _as_series(y)
         if series is not None:
             return cls(series.head(0).to_native(), (str(series.name or "target"),))
