@@ -344,8 +344,12 @@ def test_from_a_table_to_a_verified_release(path, tmp_path, capsys):
     # Without its ledger nobody can add up what was spent.
     assert "--force REASON" in refused(capsys, "release", out, "-o", release)
     assert not release.exists()
-    # These rows were condensed, so scores on them say nothing; what is tested is that they arrive.
-    rows = ("--train", path, "--holdout", path, "--random-state", 0, *LOGISTIC)
+    # Other rows than those that were condensed.
+    others = pd.read_csv(path)
+    others["lab é"] += 0.001
+    others.to_csv(tmp_path / "holdout.csv", index=False)
+    held_out = ("--holdout", tmp_path / "holdout.csv")
+    rows = ("--train", path, *held_out, "--random-state", 0, *LOGISTIC)
     words = ("--purpose", "To train models.", "--population", "Adults of two wards.")
     found = printed(capsys, "release", out, "--ledger", ledger, *rows, *words, "-o", release)
     assert found["output"] == str(release)
