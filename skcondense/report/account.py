@@ -215,12 +215,13 @@ def _verdict(release: ReleaseFacts) -> Verdict:
 def _answer(release: ReleaseFacts) -> tuple[str, str]:
     if release.objections:
         return "bad", "No: there are objections. It was released in spite of them."
-    if not release.is_private:
+    privacy = release.condensed.privacy
+    if privacy is None or not release.is_private:
         return (
             "caution",
             "Only to people who may see the real table: there is no privacy promise.",
         )
-    if is_delta_large(release.condensed):
+    if is_delta_large(privacy, _n_rows(release.condensed)):
         return (
             "caution",
             "With care: privacy is promised, but delta is so large that it could allow a whole "
@@ -314,7 +315,12 @@ def _privacy(release: ReleaseFacts) -> list[Block]:
     statement = release.condensed.privacy
     if statement is None:
         return no_promise()
-    return promise(statement, release.ledger, float(release.condensed.sample_weight.sum()))
+    return promise(statement, release.ledger, _n_rows(release.condensed))
+
+
+def _n_rows(condensed: CondensedSet) -> float:
+    """About how many rows the table had: what the weights sum to."""
+    return float(condensed.sample_weight.sum())
 
 
 def _rows(condensed: CondensedSet) -> list[Block]:

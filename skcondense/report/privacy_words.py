@@ -3,7 +3,6 @@
 import math
 from dataclasses import dataclass
 
-from skcondense.condensed_set import CondensedSet
 from skcondense.privacy import PrivacyLedger, PrivacyStatement, Spend, compose, epsilon_of
 from skcondense.report.document import Block, Bullets, Heading, Notice, Paragraph, Table
 
@@ -219,15 +218,14 @@ def _epsilon_and_delta(statement: PrivacyStatement, n_rows: float) -> list[Block
         "the number of rows (counted with noise)."
     )
     blocks: list[Block] = [Paragraph(text), Paragraph(slack)]
-    if delta * n_rows >= 1:
+    if is_delta_large(statement, n_rows):
         blocks.append(Notice("Here it is not. Ask for a smaller delta before you sign."))
     return blocks
 
 
-def is_delta_large(condensed: CondensedSet) -> bool:
-    """Whether delta times the number of rows would allow somebody's record to be published."""
-    privacy = condensed.privacy
-    return privacy is not None and privacy.delta * float(condensed.sample_weight.sum()) >= 1
+def is_delta_large(statement: PrivacyStatement, n_rows: float) -> bool:
+    """Whether delta would allow the record of one of so many to be published."""
+    return statement.delta * n_rows >= 1
 
 
 def _times(epsilon: float) -> str:
