@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from skcondense.exceptions import LedgerError, SchemaError
 from skcondense.privacy import PrivacyStatement
 from skcondense.table import Container, TableSchema, is_images, take_rows
+from skcondense.table.digest import digest_of
 from skcondense.table.storage import (
     IMAGE_ARRAY,
     describe_dtype,
@@ -106,6 +107,16 @@ class CondensedSet:
         matches = self.real_row_matches
         return matches is not None and (matches.exact > 0 or matches.rounded > 0)
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of rows, outcomes, weights and promise, which saving and loading keep.
+
+        What is measured of a set carries it, so that it cannot be taken for that of another.
+        """
+        images = [self.X] if is_images(self.X) else []
+        promise = "" if self.privacy is None else self.privacy.to_json()
+        return digest_of(self.to_frame(), images, (self.task, self.schema.to_json(), promise))
+
     def take(self, rows: NDArray[np.intp]) -> tuple[Any, Any]:
         """Features and outcomes of some rows, by position."""
         return take_rows(self.X, rows), take_target(self.y, rows)
@@ -123,8 +134,10 @@ class CondensedSet:
         extra = {**self._outcome_columns(), WEIGHT: self.sample_weight, PROTOTYPE: self.prototype}
         for name, values in extra.items():
             series = nw.from_native(values, series_only=True, pass_through=True)
-            if not isinstance(series, nw.Series):
-                series = nw.new_series(name, values, backend=features.implementation)
+            # The outcome may be of another library than the features.
+            if getattr(series, "implementation", None) is not features.implementation:
+                cells = series.to_list() if isinstance(series, nw.Series) else values
+                series = nw.new_series(name, cells, backend=features.implementation)
             features = features.with_columns(series.alias(_free_name(name, features.columns)))
         return features.to_native()
 

@@ -305,6 +305,9 @@ def test_demo(tmp_path, capsys, monkeypatch):
     assert (tmp_path / "utility.png").stat().st_size > 1000
     assert CondensedSet.load(tmp_path).n_prototypes == 30
     assert "exists already" in refused(capsys, "demo", "-o", tmp_path)
+    # Before any attack is made.
+    none = ("--train", "none.csv", "--holdout", "none.csv")
+    assert "exists already" in refused(capsys, "release", tmp_path, "-o", tmp_path, *none)
 
 
 def test_evaluate_on_a_table_that_lacks_a_class(tmp_path, capsys):

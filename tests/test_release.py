@@ -21,7 +21,6 @@ from skcondense import (
     TableSchema,
 )
 from skcondense.audit import Audit, OneRunAudit, audit, closeness_audit, compare_utility
-from skcondense.audit.together import statement_of
 from skcondense.exceptions import ReleaseError
 from skcondense.privacy import seeded_noise
 from skcondense.report import objections_to, verify_release, write_release
@@ -146,6 +145,11 @@ def rewrite(folder, name, old, new):
         ("schema.json", '"age"', '"aged"', "not that of the rows"),
         ("schema.json", "{", "[", "cannot be read"),
         ("privacy.json", '"statement"', '"nothing"', "cannot be read"),
+        ("condensed.csv", "ü", "u", "has other rows"),
+        ("condensed.csv", "'=lab", "lab", "has other rows"),
+        ("condensed.csv", "\n", "0\n", "has other rows"),
+        ("utility.json", '"set": "', '"set": "0', "about another set"),
+        ("croissant.json", "{", "{ ", "does not list"),
     ],
 )
 def test_a_new_manifest_does_not_hide_files_that_contradict_each_other(
@@ -253,12 +257,48 @@ def test_seeded_noise_copies_and_a_broken_promise_are_objections(tmp_path):
 
 def test_what_was_measured_of_another_set_is_refused(private, tmp_path):
     X, y = table()
-    other = ClusterCondenser(7, random_state=0, labels="mean").condense(X, y)
-    found = Audit(
-        {"closeness": closeness_audit(other, X, X[:9].assign(age=19))}, {}, statement_of(other)
-    )
+    same = private[0].n_prototypes
+    other = ClusterCondenser(same, random_state=0, labels="mean").condense(X, y)
+    # As many prototypes: what differs is the rows.
+    assert other.n_prototypes == private[0].n_prototypes
+    found = Audit({"closeness": closeness_audit(other, X[9:], X[:9])}, {}, "none", other.digest)
     with pytest.raises(ReleaseError, match="audit is of another set"):
         write_release(private[0], tmp_path / "a", ledger=private[1], audit=found)
+
+
+@pytest.mark.parametrize("name", ["pandas", "polars"])
+def test_names_and_single_precision_are_shown_and_verified(tmp_path, name):
+    rng = np.random.default_rng(0)
+    columns = {
+        "=a": rng.random(40),
+        "'=a": rng.random(40).astype(np.float32),
+        "b": ["=1", "x"] * 20,
+    }
+    X = pytest.importorskip(name).DataFrame(columns)
+    condensed = ClusterCondenser(5, random_state=0).condense(X, rng.integers(0, 2, 40))
+    folder = write_release(condensed, tmp_path / "release")
+    assert list(pd.read_csv(folder / "condensed.csv"))[:3] == ["''=a", "'=a", "b"]
+    assert verify_release(folder).condensed.digest == condensed.digest
+
+
+def test_outcomes_outside_of_the_schema_are_found(private, tmp_path):
+    condensed, ledger = private
+    unknown = replace(condensed, y=condensed.y + 5)
+    folder = write_release(unknown, tmp_path / "unknown", ledger=ledger)
+    with pytest.raises(ReleaseError, match="unknown classes"):
+        verify_release(folder)
+
+
+def test_a_long_stay_is_found(tmp_path):
+    X, _ = table()
+    stay = ColumnSchema(name="stay", kind="numeric", bounds=(0, 60))
+    schema = TableSchema(SCHEMA.columns, outcome=stay)
+    condensed = ClusterCondenser(5, schema=schema, random_state=0).condense(X, X["age"] / 3.7)
+    verify_release(write_release(condensed, tmp_path / "allowed"))
+    long = replace(condensed, y=condensed.y + 60.5)
+    folder = write_release(long, tmp_path / "long")
+    with pytest.raises(ReleaseError, match=r"outside of what schema\.json declares"):
+        verify_release(folder)
 
 
 def test_links_out_of_a_release_are_refused(release, tmp_path):

@@ -115,7 +115,8 @@ def full_release():
             estimators={"tree": TreeOfNumbers()},
         ),
     }  # fmt: skip
-    audit = Audit(parts, {"one run": "no condenser was given"}, found.privacy.short)
+    left_out = {"one run": "no condenser was given"}
+    audit = Audit(parts, left_out, found.privacy.short, found.digest)
     ledger = PrivacyLedger()
     ledger.charge(spend())
     return ReleaseFacts(
@@ -403,7 +404,7 @@ def test_evidence_of_a_leak_changes_the_verdict():
     own = replace(release.condensed, X=X[:60], y=y[:60], sample_weight=np.ones(60),
                   prototype=np.arange(60))  # fmt: skip
     leak = closeness_audit(own, X[:120], X[120:], random_state=0)
-    found = Audit({"closeness": leak}, {}, "")
+    found = Audit({"closeness": leak}, {}, "", own.digest)
     verdict = account_of(replace(release, audit=found), FILES).verdict
     assert verdict.tone == "caution"
     assert any("in: closeness" in said for _, said in verdict.facts)

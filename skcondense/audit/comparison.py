@@ -1,6 +1,5 @@
 """Utility of a set beside that of real rows and of the two usual controls."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,7 @@ from skcondense._threads import single_threaded
 from skcondense.audit.attribute import Estimate
 from skcondense.audit.divisions import Division
 from skcondense.audit.held_out import ALL, Replayed, Scorer, common_task, interval_columns
+from skcondense.audit.json_text import json_text, records_of
 from skcondense.audit.outcomes import Outcomes
 from skcondense.audit.real_rows import resampled
 from skcondense.audit.releases import Floats
@@ -29,7 +29,7 @@ from skcondense.exceptions import BlackBoxError
 from skcondense.table import check_table, is_images, take_rows
 from skcondense.tasks import ClassificationTask, Rows, Task, fit_weighted, resolve_task
 
-__all__ = ["UtilityComparison", "compare_utility", "name_of_set"]
+__all__ = ["UtilityComparison", "compare_utility"]
 
 FORMAT = "skcondense utility, version 1"
 # What the ends of the scale mean.
@@ -76,6 +76,8 @@ class UtilityComparison:
         Rows on which models were tested, and patients.
     left_out : dict of {str: str}
         Controls that could not be made, and why.
+    digest : str
+        Digest of the set.
     """
 
     metric: str
@@ -89,6 +91,7 @@ class UtilityComparison:
     n_rows: int
     n_patients: int
     left_out: dict[str, str]
+    digest: str
 
     @property
     def of_set(self) -> str:
@@ -143,23 +146,23 @@ class UtilityComparison:
 
     def to_json(self) -> str:
         """Write sentences and numbers as JSON text."""
-        facts: dict[str, Any] = {"format": FORMAT, "metric": self.metric}
+        facts: dict[str, Any] = {"format": FORMAT, "set": self.digest, "metric": self.metric}
         facts |= {"sentences": self.sentences, "scores": self.scores}
         facts |= {"mean": _as_dict(self.mean), "difference": _as_dict(self.difference)}
-        facts |= {"table": _records(self.table), "calibration": None, "subgroups": None}
+        facts |= {"table": records_of(self.table), "calibration": None, "subgroups": None}
         if self.calibration is not None:
             facts["calibration"] = {
                 "model": self.calibration_model,
                 "risk_of": self.calibration_of,
-                "tables": {name: _records(table) for name, table in self.calibration.items()},
+                "tables": {name: records_of(table) for name, table in self.calibration.items()},
             }
         if self.subgroups is not None:
             facts["subgroups"] = {
                 "sentences": str(self.subgroups).splitlines(),
-                "table": _records(self.subgroups.table),
+                "table": records_of(self.subgroups.table),
             }
         facts |= {"n_rows": self.n_rows, "n_patients": self.n_patients, "left_out": self.left_out}
-        return json.dumps(_without_nan(facts), indent=2, ensure_ascii=False)
+        return json_text(facts)
 
 
 def compare_utility(
@@ -281,6 +284,7 @@ def compare_utility(
         n_rows=len(y),
         n_patients=len(np.unique(patients)),
         left_out=left_out,
+        digest=condensed.digest,
     )
 
 
@@ -296,7 +300,7 @@ def _training_sets(
 ) -> tuple[dict[str, Rows], dict[str, str]]:
     """Weighted rows by name, the set last, and controls that cannot be made."""
     count = condensed.n_prototypes
-    own = {name_of_set(condensed): _rows(condensed)}
+    own = {f"{count} prototypes": _rows(condensed)}
     if train is None:
         return own, {}
     X = check_table(train[0], images=is_images(train[0]))
@@ -317,11 +321,6 @@ def _training_sets(
         else:
             left_out[name] = f"{n_patients} patients are too few for them"
     return sets | own, left_out
-
-
-def name_of_set(condensed: CondensedSet) -> str:
-    """What a set is called among the training sets."""
-    return f"{condensed.n_prototypes} prototypes"
 
 
 def _rows(condensed: CondensedSet) -> Rows:
@@ -484,16 +483,3 @@ def _verdict(difference: Estimate) -> str:
 
 def _as_dict(found: Estimate | None) -> dict[str, float] | None:
     return None if found is None else {"value": found.value, "low": found.low, "high": found.high}
-
-
-def _records(table: pd.DataFrame) -> Any:
-    return json.loads(table.to_json(orient="records"))
-
-
-def _without_nan(facts: Any) -> Any:
-    """JSON has no NaN."""
-    if isinstance(facts, dict):
-        return {key: _without_nan(value) for key, value in facts.items()}
-    if isinstance(facts, list | tuple):
-        return [_without_nan(value) for value in facts]
-    return None if isinstance(facts, float) and not np.isfinite(facts) else facts

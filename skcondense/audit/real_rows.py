@@ -83,9 +83,7 @@ class Records:
     @classmethod
     def of(cls, codes: Codes, rows: tuple[Any, Any], groups: Any) -> "Records":
         """Encode rows (X, y) as the set has them."""
-        Z, y = codes.of(rows[0]), rows[1]
-        is_survival = codes.condensed.task == "survival"
-        y = resolve_task("survival", y)[1] if is_survival else column_or_1d(np.asarray(y))
+        Z, y = codes.of(rows[0]), resolve_task(codes.condensed.task, rows[1])[1]
         groups = None if groups is None else column_or_1d(groups)
         check_consistent_length(Z, y, groups)
         return cls(Z, y, groups)

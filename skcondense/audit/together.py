@@ -1,6 +1,5 @@
 """All audits that apply to a set, in one call."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +14,7 @@ from sklearn.utils import check_random_state
 
 from skcondense.audit.attribute import attribute_audit
 from skcondense.audit.closeness import closeness_audit
+from skcondense.audit.json_text import json_text, records_of
 from skcondense.audit.membership import membership_audit
 from skcondense.audit.one_run import one_run_audit
 from skcondense.audit.reconstruction import reconstruction_audit
@@ -23,7 +23,7 @@ from skcondense.base import DatasetCondenser
 from skcondense.condensed_set import CondensedSet
 from skcondense.table import is_images
 
-__all__ = ["Audit", "AuditResult", "audit", "statement_of"]
+__all__ = ["Audit", "AuditResult", "audit"]
 
 FORMAT = "skcondense audit, version 1"
 
@@ -55,11 +55,14 @@ class Audit:
         Audits that were not run, and why.
     statement : str
         The promise of the set in a few words.
+    digest : str
+        Digest of the set.
     """
 
     parts: dict[str, Any]
     left_out: dict[str, str]
     statement: str
+    digest: str
 
     @property
     def has_evidence(self) -> bool:
@@ -97,13 +100,13 @@ class Audit:
             name: {
                 "evidence": part.has_evidence,
                 "sentences": str(part).splitlines(),
-                "table": json.loads(part.table.to_json(orient="records")),
+                "table": records_of(part.table),
             }
             for name, part in self.parts.items()
         }
-        facts: dict[str, Any] = {"format": FORMAT, "statement": self.statement}
+        facts: dict[str, Any] = {"format": FORMAT, "set": self.digest, "statement": self.statement}
         facts |= {"found": self.found, "audits": parts, "left_out": self.left_out}
-        return json.dumps(facts, indent=2, ensure_ascii=False)
+        return json_text(facts)
 
 
 def audit(
@@ -201,11 +204,10 @@ def audit(
         )
     if "reconstruction" not in left_out:
         plans["reconstruction"] = planned(reconstruction_audit, condensed, *rows, **groups)
-    return Audit(_run(plans, verbose), left_out, statement_of(condensed))
+    return Audit(_run(plans, verbose), left_out, _statement_of(condensed), condensed.digest)
 
 
-def statement_of(condensed: CondensedSet) -> str:
-    """The promise of a set in a few words, as audits name it."""
+def _statement_of(condensed: CondensedSet) -> str:
     if condensed.privacy is None:
         return "none; nothing bounds attacks that were not tried"
     return condensed.privacy.short

@@ -44,6 +44,9 @@ def _run(args: argparse.Namespace) -> Result:
     for name in ("groups", "by", "sensitive", "estimators"):
         if getattr(args, name) and not args.holdout:
             raise UsageError(f"--{name} is about real rows: --train FILE --holdout FILE.")
+    # Before minutes of attacks and not after.
+    if args.output.exists():
+        raise UsageError(f"{args.output} exists already. Name a new folder for each release.")
     condensed = load_condensed(args.condensed)
     stated = {"purpose": args.purpose, "population": args.population}
     write_release(

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import narwhals.stable.v2 as nw
+import numpy as np
+import pandas as pd
 
 from skcondense.audit import Audit, UtilityComparison
 from skcondense.audit.closeness import ClosenessAudit
-from skcondense.audit.comparison import name_of_set
 from skcondense.audit.one_run import OneRunAudit
-from skcondense.audit.together import statement_of
 from skcondense.condensed_set import CondensedSet
 from skcondense.exceptions import ReleaseError
 from skcondense.privacy import PrivacyLedger, PrivacyStatement, Spend, compose, epsilon_of
@@ -219,19 +219,13 @@ def write_release(
 def _check_whose(
     condensed: CondensedSet, audit: Audit | None, utility: UtilityComparison | None
 ) -> None:
-    """Refuse what was measured of another set, as far as its number and promise tell."""
-    task, _ = resolve_task(condensed.task, condensed.y)
-    set_of = {
-        "audit": audit and (audit.parts["closeness"].n_prototypes, audit.statement),
-        "utility": utility and (utility.of_set, utility.metric),
-    }
-    own = {
-        "audit": (condensed.n_prototypes, statement_of(condensed)),
-        "utility": (name_of_set(condensed), task.metric_name),
-    }
-    for name, found in set_of.items():
-        if found is not None and found != own[name]:
-            raise ReleaseError(f"{name} is of another set: {found} in the place of {own[name]}.")
+    """Refuse what was measured of another set."""
+    for name, found in {"audit": audit, "utility": utility}.items():
+        if found is not None and found.digest != condensed.digest:
+            raise ReleaseError(
+                f"{name} is of another set: its digest begins with {found.digest[:8]}, that of "
+                f"this set with {condensed.digest[:8]}. Measure the set that is to be released."
+            )
 
 
 def _extract(
@@ -348,13 +342,23 @@ def _read(folder: Path, listed: bytes) -> VerifiedRelease:
         raise ReleaseError(f"{FACTS} of {folder} names a table that is not part of the release.")
     condensed = CondensedSet.load(folder)
     condensed.schema.check(Container.of(condensed.X).read(condensed.X))
+    _check_outcome(condensed)
+    _check_readable(condensed, folder)
     schema = TableSchema.from_json((folder / SCHEMA).read_text(encoding="utf-8"))
     privacy, ledger = _read_privacy((folder / PRIVACY).read_text(encoding="utf-8"))
     if schema != condensed.schema or privacy != condensed.privacy:
         raise ReleaseError(f"{SCHEMA} or {PRIVACY} is not that of the rows in {folder}.")
     objections = _objections_to_set(condensed, set() if ledger is None else set(ledger.spends))
-    if AUDIT in digests:
-        audits = json.loads((folder / AUDIT).read_text(encoding="utf-8"))["audits"]
+    measured = {
+        name: json.loads((folder / name).read_text(encoding="utf-8"))
+        for name in (AUDIT, UTILITY)
+        if name in digests
+    }
+    for name, facts in measured.items():
+        if facts["set"] != condensed.digest:
+            raise ReleaseError(f"{name} is about another set than the rows in {folder}.")
+    if AUDIT in measured:
+        audits = measured[AUDIT]["audits"]
         objections += _objections_to_attacks(
             {
                 name: kind(**audits[name]["table"][0])
@@ -362,8 +366,58 @@ def _read(folder: Path, listed: bytes) -> VerifiedRelease:
                 if name in audits
             }
         )
+    _check_card(folder, digests)
     fingerprint = hashlib.sha256(listed).hexdigest()
     return VerifiedRelease(condensed, fingerprint, len(digests), tuple(objections))
+
+
+def _check_outcome(condensed: CondensedSet) -> None:
+    """Refuse outcomes that the schema does not allow."""
+    outcome = condensed.schema.outcome
+    if outcome is None:
+        return
+    # Refuses unknown classes, and clips numbers to their bounds.
+    allowed = resolve_task(condensed.task, condensed.y, outcome)[1]
+    own = resolve_task(condensed.task, condensed.y)[1]
+    if condensed.task == "classification":
+        return
+    if own.dtype.names:
+        allowed, own = (values[values.dtype.names[1]] for values in (allowed, own))
+    # Whole numbers are rounded, which may lead out of bounds.
+    rounding = 1 if (own == np.rint(own)).all() else 0
+    if not np.isclose(own, allowed, rtol=SLACK, atol=rounding).all():
+        raise ReleaseError(f"Outcomes of the rows lie outside of what {SCHEMA} declares.")
+
+
+def _check_readable(condensed: CondensedSet, folder: Path) -> None:
+    """Refuse rows to look at that are not the rows to load."""
+    own = nw.from_native(_harmless(condensed.to_frame()), eager_only=True)
+    # Names as cells: a reader of headers would change some of them.
+    said = pd.read_csv(folder / TABLE, dtype=str, keep_default_na=False, header=None)
+    names, rows = said.iloc[0].tolist(), said.iloc[1:]
+    if names != own.columns or not all(_same(own[name], rows[at]) for at, name in enumerate(names)):
+        raise ReleaseError(f"{TABLE} has other rows than {FACTS} loads.")
+
+
+def _check_card(folder: Path, digests: Mapping[str, str]) -> None:
+    """Refuse a card that was written about other files."""
+    card = (folder / CARD).read_text(encoding="utf-8")
+    unlisted = {name for name, digest in digests.items() if digest not in card} - {CARD, REPORT}
+    if unlisted:
+        raise ReleaseError(f"{CARD} does not list {sorted(unlisted)} as they are.")
+
+
+def _same(own: Any, said: Any) -> bool:
+    """Whether the text of a column says its values, however a writer puts them."""
+    if own.dtype.is_numeric():
+        numbers = pd.to_numeric(said.mask(said == "")).astype(float)
+        values = own.cast(nw.Float64).to_numpy()
+        # Single precision is written in fewer digits than it has as double.
+        return np.allclose(values, numbers, rtol=SLACK, atol=0, equal_nan=True)
+    texts = ["" if gap else str(cell) for cell, gap in zip(own, own.is_null(), strict=True)]
+    if own.dtype == nw.Boolean:
+        return [text.lower() for text in texts] == said.str.lower().tolist()
+    return texts == said.tolist()
 
 
 def _digests(folder: Path) -> Mapping[str, str]:
@@ -393,16 +447,17 @@ def _differences(listed: bytes, found: str) -> str:
 def _harmless(frame: Any) -> Any:
     """Text cells that a spreadsheet would run get an apostrophe, as do names of columns."""
     table = nw.from_native(frame, eager_only=True)
-    columns = [
-        nw.new_series(
-            _quoted(name), [_quoted(cell) for cell in table[name].to_list()],
-            backend=table.implementation,
-        )
-        if not (table[name].dtype.is_numeric() or table[name].dtype == nw.Boolean)
-        else table[name].alias(_quoted(name))
-        for name in table.columns
-    ]  # fmt: skip
-    return table.select(*columns)
+    columns: dict[str, Any] = {}
+    for name in table.columns:
+        shown, cells = _quoted(name), table[name]
+        # The apostrophe may make it the name of another column.
+        while shown != name and shown in (*table.columns, *columns):
+            shown = f"'{shown}"
+        if not (cells.dtype.is_numeric() or cells.dtype == nw.Boolean):
+            quoted = [_quoted(cell) for cell in cells.to_list()]
+            cells = nw.new_series(shown, quoted, backend=table.implementation)
+        columns[shown] = cells.alias(shown)
+    return table.select(*columns.values())
 
 
 def _quoted(cell: Any) -> Any:
