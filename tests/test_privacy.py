@@ -4,6 +4,7 @@ import json
 import math
 import os
 import pickle
+import re
 import subprocess
 import sys
 import textwrap
@@ -759,7 +760,7 @@ def test_feasibility_follows_the_noise():
     strict = feasibility(5_000, 20, epsilon=1.0, neighbors="replace")
     assert strict.noise > verdicts[2].noise
     assert strict.directions < verdicts[2].directions
-    assert "0.575" in str(verdicts[2])
+    assert "0.576" in str(verdicts[2])
 
 
 def test_a_plan_adds_up():
@@ -782,6 +783,18 @@ def test_statement_round_trip():
     assert stated.caps == attack_caps(stated.mu)
     assert "(0.8" in stated.sentences[0]
     assert stated.is_releasable
+
+
+@pytest.mark.parametrize("mu", [0.1, 0.268, 0.5, 0.925, 3.0, 9.0])
+def test_sentences_name_no_smaller_limits_than_hold(mu):
+    stated = PrivacyStatement.of(
+        [spend(mu)], delta=1e-5, neighbors="add_remove", unit="row", seeded_noise=False
+    )
+    said = [float(number) for number in re.findall(r"at most ([\d.]+)", stated.sentences[1])]
+    holds = stated.caps.advantage * 100, stated.caps.auc, stated.caps.tpr_at_1_percent_fpr * 100
+    for shown, limit in zip(said, holds, strict=True):
+        assert limit <= shown + 1e-9
+        assert shown <= limit + 0.1
 
 
 def test_statement_that_promises_too_much_is_refused():

@@ -19,7 +19,7 @@ Corollaries 2.13 and 3.3.
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 from scipy.optimize import brentq
@@ -29,6 +29,8 @@ __all__ = ["AttackCaps", "attack_caps", "compose", "delta_of", "epsilon_of", "mu
 
 # Search interval of the solvers; outside it a promise is either empty or useless.
 SMALLEST, LARGEST = 1e-12, 1e3
+# What a product of floats may be off, in thousandths.
+ROUNDING = 1e-9
 
 
 def compose(mus: Iterable[float]) -> float:
@@ -169,6 +171,12 @@ class AttackCaps:
     advantage: float
     auc: float
     tpr_at_1_percent_fpr: float
+
+    @property
+    def rounded_up(self) -> "AttackCaps":
+        """To three decimals: what is shown still holds."""
+        shown = (math.ceil(1000 * share - ROUNDING) / 1000 for share in astuple(self))
+        return AttackCaps(*shown)
 
 
 def attack_caps(mu: float) -> AttackCaps:

@@ -44,7 +44,7 @@ class Feasibility:
     directions: float
 
     def __str__(self) -> str:
-        caps = attack_caps(self.mu)
+        caps = attack_caps(self.mu).rounded_up
         return (
             f"{self.verdict}: a bin holds about {self.patients:.0f} patients of the smaller class "
             f"under noise of {self.noise:.0f}; about {self.directions:.0f} directions can be told "

@@ -81,7 +81,7 @@ class PrivacyStatement:
     @property
     def sentences(self) -> tuple[str, ...]:
         """The promise, what it means, and what it does not cover."""
-        caps = self.caps
+        caps = self.caps.rounded_up
         table = NEIGHBORS[self.neighbors, self.unit]
         promise = (
             f"This condensed set is ({self.epsilon:.4g}, {self.delta:.4g})-differentially private "

@@ -382,7 +382,8 @@ def _check_outcome(condensed: CondensedSet) -> None:
     if condensed.task == "classification":
         return
     if own.dtype.names:
-        allowed, own = (values[values.dtype.names[1]] for values in (allowed, own))
+        _, time = own.dtype.names
+        allowed, own = allowed[time], own[time]
     # Whole numbers are rounded, which may lead out of bounds.
     rounding = 1 if (own == np.rint(own)).all() else 0
     if not np.isclose(own, allowed, rtol=SLACK, atol=rounding).all():
