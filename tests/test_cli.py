@@ -132,6 +132,33 @@ def test_audit(table, tmp_path, capsys):
     assert "no column 'height'" in refused(capsys, "audit", out, *rows, "--sensitive", "height")
 
 
+def test_audit_makes_the_set_again_as_its_file_says(path, table, tmp_path, capsys):
+    out, holdout, file = tmp_path / "out", tmp_path / "holdout.csv", tmp_path / "run.toml"
+    table.drop(columns=["time", "event"]).sample(frac=1, random_state=1).assign(
+        age=lambda frame: frame["age"] + 1
+    ).to_csv(holdout, index=False)
+    schema = "schema.json"
+    assert run("schema", path, "--target", "ill", "-o", tmp_path / schema) == 0
+    method = 'method = "cluster"\nlabels = "mean"\nn_prototypes = 10'
+    private = f'schema = "{schema}"\nepsilon = 2.0\nledger = "ledger.jsonl"'
+    file.write_text(f'[condense]\ntarget = "ill"\n{method}\n{private}\n')
+    assert run("condense", path, "--config", file, "-o", out) == 0
+    spent = (tmp_path / "ledger.jsonl").read_text()
+    rows = ("--train", path, "--holdout", holdout, "--random-state", 0)
+    audits = printed(capsys, "audit", out, *rows, "--condenser", file)["audits"]
+    assert any(row["attack"] == "RMIA loss" for row in audits["membership"]["table"])
+    assert audits["one run"]["table"][0]["stated"] == pytest.approx(2.0)
+    # The auditor's own fits are counted nowhere.
+    assert (tmp_path / "ledger.jsonl").read_text() == spent
+    file.write_text('[condense]\ntarget = "ill"\nmethod = "random"\n')
+    said = refused(capsys, "audit", out, *rows, "--condenser", file)
+    assert "was made by ClusterCondenser, but [condense]" in said
+    file.write_text("[audit]\n")
+    assert "has no section [condense]" in refused(capsys, "audit", out, *rows, "--condenser", file)
+    alone = ("release", out, "-o", tmp_path / "new", "--holdout", holdout, "--condenser", file)
+    assert "--train" in refused(capsys, *alone)
+
+
 def test_parquet(table, tmp_path):
     path, out = tmp_path / "table.parquet", tmp_path / "out"
     table.drop(columns=["time", "event"]).to_parquet(path)

@@ -5,6 +5,7 @@ import argparse
 from skcondense import CondensedSet
 from skcondense.audit import Audit, audit
 from skcondense.cli.command import Command, Result
+from skcondense.cli.condense import condenser_of
 from skcondense.cli.options import add_attacks, add_condensed
 from skcondense.cli.progress import is_watched
 from skcondense.cli.reading import load_condensed, read_real_rows
@@ -15,6 +16,7 @@ EXAMPLES = """\
   skcondense audit condensed --train train.csv --holdout holdout.csv
   skcondense audit condensed --train train.csv --holdout holdout.csv --groups patient \\
       --sensitive hiv --by sex age:50,70
+  skcondense audit condensed --train train.csv --holdout holdout.csv --condenser run.toml
 """
 
 
@@ -32,10 +34,12 @@ def audited(condensed: CondensedSet, args: argparse.Namespace) -> Audit:
     """What attacks on a set found."""
     train = read_real_rows(args.train, condensed, args.groups)
     holdout = read_real_rows(args.holdout, condensed, args.groups)
+    again = args.condenser and condenser_of(args.condenser, condensed, train)
     return audit(
         condensed,
         train.pair,
         holdout.pair,
+        condenser=again,
         sensitive=tuple(args.sensitive),
         by=tuple(args.by),
         train_groups=train.groups,

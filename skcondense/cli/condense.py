@@ -6,8 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from skcondense import DatasetCondenser, ParquetSample, PrivacyLedger, TableSchema
+from skcondense import (
+    CondensedSet,
+    DatasetCondenser,
+    ParquetSample,
+    PrivacyLedger,
+    TableSchema,
+)
 from skcondense.cli.command import Command, Result, as_json
+from skcondense.cli.config import parse_section
 from skcondense.cli.described import describe
 from skcondense.cli.ledger import existing_ledger
 from skcondense.cli.messages import UsageError
@@ -16,6 +23,7 @@ from skcondense.cli.options import (
     add_outcome,
     add_overwriting,
     add_patients,
+    add_running,
     black_boxes,
     refuse_existing,
 )
@@ -32,7 +40,7 @@ from skcondense.table.declared import as_declared, outcome_as_declared
 from skcondense.table.parquet_files import count_rows
 from skcondense.tasks import resolve_task
 
-__all__ = ["COMMAND"]
+__all__ = ["COMMAND", "condenser_of"]
 
 # Longer Parquet files are sampled piece by piece.
 LARGE_FILE = 1_000_000
@@ -82,6 +90,9 @@ def _run(args: argparse.Namespace) -> Result:
         args,
     )
     condenser = _condenser(args, rows, schema)
+    # The ledger's file comes last: an error in the options leaves none behind.
+    if args.ledger is not None:
+        condenser.set_params(ledger=_open_ledger(args))
     condensed = condense_watched(condenser, args, rows.X, rows.y, rows.groups)
     if sample is not None:
         condensed = sample.scaled_up(condensed)
@@ -164,11 +175,7 @@ def _condenser(
         check_takes_images(args.method)
     elif args.method == "zero-order":
         built |= {"estimator": _models(args, rows, schema), "weights": "replicate"}
-    # The ledger's file comes last: an error in the options leaves none behind.
-    condenser = make_condenser(args, **built)
-    if args.ledger is not None:
-        condenser.set_params(ledger=_open_ledger(args))
-    return condenser
+    return make_condenser(args, **built)
 
 
 def _models(args: argparse.Namespace, rows: RealRows, schema: TableSchema | None) -> list[Any]:
@@ -185,6 +192,36 @@ def _open_ledger(args: argparse.Namespace) -> PrivacyLedger:
     return PrivacyLedger(
         args.ledger, epsilon=args.budget, delta=args.delta, neighbors=args.neighbors
     )
+
+
+def condenser_of(config: Path, condensed: CondensedSet, rows: RealRows) -> DatasetCondenser:
+    """What made a set, for an audit that makes it again.
+
+    Parameters
+    ----------
+    config : Path
+        TOML file with the section [condense] that was used.
+    condensed : CondensedSet
+        The set.
+    rows : RealRows
+        Rows that were condensed.
+
+    Raises
+    ------
+    UsageError
+        If the section is of another method than that of the set.
+    """
+    parser = argparse.ArgumentParser(exit_on_error=False, allow_abbrev=False)
+    _add_options(parser)
+    add_running(parser)
+    # An audit has rows of its own, and writes nothing.
+    args = parse_section(config, COMMAND.name, parser, ["", "--output", ""])
+    schema = TableSchema.load(args.schema) if args.schema else condensed.schema
+    condenser = _condenser(args, rows, schema)
+    own, named = condensed.method.partition("(")[0], type(condenser).__name__
+    if own != named:
+        raise UsageError(f"The set was made by {own}, but [{COMMAND.name}] of {config} is {named}.")
+    return condenser
 
 
 COMMAND = Command("condense", "condense a table or images", _add_options, _run, EXAMPLES)

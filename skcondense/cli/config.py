@@ -13,7 +13,7 @@ from typing import Any
 
 from skcondense.cli.messages import UsageError
 
-__all__ = ["parse_with_file"]
+__all__ = ["parse_section", "parse_with_file"]
 
 Parsers = Mapping[str, argparse.ArgumentParser]
 
@@ -62,6 +62,38 @@ def parse_with_file(
     return parser.parse_args(argv if typed else completed)
 
 
+def parse_section(
+    path: Path, name: str, parser: argparse.ArgumentParser, argv: Sequence[str]
+) -> argparse.Namespace:
+    """Parse arguments of one command, with the values of its section of a file.
+
+    Parameters
+    ----------
+    path : Path
+        The file; its other sections are not looked at.
+    name : str
+        Of the section.
+    parser : ArgumentParser
+        Of the command.
+    argv : sequence of str
+        Arguments, all positional ones among them.
+
+    Returns
+    -------
+    Namespace
+
+    Raises
+    ------
+    UsageError
+        If the file has no such section, or one that `parse_with_file` refuses.
+    """
+    section = _read(path).get(name)
+    if not isinstance(section, dict):
+        raise UsageError(f"{path} has no section [{name}].")
+    _use_section(path, name, section, parser)
+    return parser.parse_args(argv)
+
+
 def _named_file(argv: Sequence[str]) -> Path | None:
     finder = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     finder.add_argument("--config", type=Path, nargs="?")
@@ -78,17 +110,25 @@ def _use(path: Path, commands: Parsers) -> dict[str, list[str]]:
                 f"{path}: {name!r} is no section. Possible are "
                 f"{', '.join(f'[{command}]' for command in commands)}."
             )
-        actions = _by_key(commands[name])
-        for key, value in section.items():
-            action = actions.get(key.replace("-", "_"))
-            where = f"{path}: [{name}] {key}"
-            if action is None:
-                raise UsageError(f"{where} is unknown. Possible are {', '.join(actions)}.")
-            value = _converted(action, value, where, path.parent)
-            if action.option_strings:
-                action.default, action.required = value, False
-            else:
-                positional[name].append(str(value))
+        positional[name] = _use_section(path, name, section, commands[name])
+    return positional
+
+
+def _use_section(
+    path: Path, name: str, section: dict[str, Any], parser: argparse.ArgumentParser
+) -> list[str]:
+    """Make a section's values the defaults of a parser; return those of positional arguments."""
+    positional, actions = [], _by_key(parser)
+    for key, value in section.items():
+        action = actions.get(key.replace("-", "_"))
+        where = f"{path}: [{name}] {key}"
+        if action is None:
+            raise UsageError(f"{where} is unknown. Possible are {', '.join(actions)}.")
+        value = _converted(action, value, where, path.parent)
+        if action.option_strings:
+            action.default, action.required = value, False
+        else:
+            positional.append(str(value))
     return positional
 
 

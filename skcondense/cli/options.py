@@ -91,6 +91,13 @@ def add_attacks(command: Parser, *, required: bool) -> None:
     add_patients(group)
     add_subgroups(group)
     group.add_argument(
+        "--condenser",
+        type=Path,
+        metavar="FILE",
+        help="TOML file whose section [condense] made the set: it is made again, five times, for "
+        "the strongest attacks and a lower bound of epsilon",
+    )
+    group.add_argument(
         "--sensitive", nargs="+", default=[], metavar="COLUMN", help="columns to guess"
     )
     add_seed(group)

@@ -41,9 +41,11 @@ def _add_options(command: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace) -> Result:
     if args.train and not args.holdout:
         raise UsageError("An audit needs rows that were not condensed: --holdout FILE.")
-    for name in ("groups", "by", "sensitive", "estimators"):
+    for name in ("groups", "by", "sensitive", "estimators", "condenser"):
         if getattr(args, name) and not args.holdout:
             raise UsageError(f"--{name} is about real rows: --train FILE --holdout FILE.")
+    if args.condenser and not args.train:
+        raise UsageError("--condenser makes the set again of the rows of --train FILE.")
     # Before minutes of attacks and not after.
     if args.output.exists():
         raise UsageError(f"{args.output} exists already. Name a new folder for each release.")
