@@ -7,27 +7,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import binomtest
-from sklearn.base import clone
 from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 
 from skcondense._threads import single_threaded
 from skcondense.audit.attribute import Estimate
+from skcondense.audit.calibration import calibration_tables, one_row_each, risk_of
 from skcondense.audit.divisions import Division
-from skcondense.audit.held_out import ALL, Replayed, Scorer, common_task, interval_columns
+from skcondense.audit.held_out import ALL, Scorer, common_task, interval_columns
 from skcondense.audit.json_text import json_text, records_of
-from skcondense.audit.outcomes import Outcomes
 from skcondense.audit.real_rows import resampled
 from skcondense.audit.releases import Floats
 from skcondense.audit.subgroups import MIN_ROWS, SubgroupAudit, masks_of, table_of
-from skcondense.audit.survival_prediction import calibration_by_risk
+from skcondense.audit.trained import Tested
 from skcondense.audit.utility import default_estimators
 from skcondense.base import DatasetCondenser
 from skcondense.condensed_set import CondensedSet
 from skcondense.condensers import ClusterCondenser, RandomCondenser
-from skcondense.exceptions import BlackBoxError
-from skcondense.table import check_table, is_images, take_rows
-from skcondense.tasks import ClassificationTask, Rows, Task, fit_weighted, resolve_task
+from skcondense.table import check_table, is_images
+from skcondense.tasks import Rows, Task, resolve_task
 
 __all__ = ["UtilityComparison", "compare_utility"]
 
@@ -38,8 +35,6 @@ SCALES = {
     "C-index": "1 is perfect, 0.5 is guessing",
     "R2": "1 is perfect, 0 is predicting the mean for everybody",
 }
-# Groups of similar risk, and patients that each should have for its observed risk to mean much.
-MOST_GROUPS, ROWS_PER_GROUP = 10, 20
 # `ClusterCondenser` makes means of three rows or more.
 ROWS_PER_MEAN = 3
 
@@ -259,14 +254,12 @@ def compare_utility(
     rng = np.random.default_rng(seed)
     samples = [np.repeat(np.arange(len(y)), n) for n in resampled(patients, n_bootstrap, rng)]
     with single_threaded():
-        found = {
-            name: _Tested.of(models, name, rows, held_out, task) for name, rows in sets.items()
-        }
+        found = {name: Tested.of(models, name, rows, held_out, task) for name, rows in sets.items()}
         by_source = list(found.values())
         asked = {"condensed": by_source[-1], **({} if train is None else {"full": by_source[0]})}
         means = {source: tested.means(task, y, samples) for source, tested in asked.items()}
-        alone = _one_row_each(patients, np.random.default_rng(seed))
-        calibration = _calibration(found, sets, held_out, alone, task)
+        alone = one_row_each(patients, np.random.default_rng(seed))
+        calibration = calibration_tables(found, sets, held_out, alone, task)
         replayed = {source: tested.replayed for source, tested in asked.items()}
         subgroups = None
         if masks:
@@ -279,7 +272,7 @@ def compare_utility(
         difference=None if train is None else _estimate(means["condensed"] - means["full"]),
         calibration=calibration,
         calibration_model=None if calibration is None else next(iter(models)),
-        calibration_of=None if calibration is None else _risk_of(task, y, condensed),
+        calibration_of=None if calibration is None else risk_of(task, y, condensed),
         subgroups=subgroups,
         n_rows=len(y),
         n_patients=len(np.unique(patients)),
@@ -328,116 +321,10 @@ def _rows(condensed: CondensedSet) -> Rows:
     return Rows(condensed.X, y, condensed.sample_weight)
 
 
-# How models do.
-
-
-@dataclass(frozen=True)
-class _Tested:
-    """Models that learned from one set of rows, and what they say of the held-out rows."""
-
-    fitted: list[Any]
-    replayed: list[Replayed]
-    scores: dict[str, float]
-
-    @classmethod
-    def of(
-        cls, models: Mapping[str, Any], source: str, rows: Rows, test: Rows, task: Task
-    ) -> "_Tested":
-        classes = getattr(task, "classes", None)
-        fitted, replayed = [], []
-        for name, model in models.items():
-            try:
-                fitted.append(fit_weighted(clone(model), *rows, weights="replicate"))
-                replayed.append(Replayed(task.predict(fitted[-1], test.X), classes))
-            except Exception as error:
-                # The message of the estimator may show cells: it stays in the chain.
-                raise BlackBoxError(
-                    f"Model {name!r} could not be trained on {source} and asked about the test "
-                    f"rows: {type(error).__name__}. Mend it, or leave it out of estimators."
-                ) from error
-        every = np.arange(len(test.y))
-        scores = [task.metric(model, every, test.y) for model in replayed]
-        return cls(fitted, replayed, dict(zip(models, scores, strict=True)))
-
-    def means(self, task: Task, y: NDArray[Any], samples: list[NDArray[np.intp]]) -> Floats:
-        """Mean score of the models in each sample."""
-        scorer = Scorer(task, y, min_rows=1)
-        return scorer.of(self.replayed, {ALL: np.ones(len(y), dtype=bool)}, samples)[ALL]
-
-
 def _estimate(values: Floats) -> Estimate:
     found = interval_columns("value", values)
     low, high = found["value_low"], found["value_high"]
     return Estimate(found["value"], low, high, float(np.nanstd(values[1:])))
-
-
-# How far risks can be taken at their word.
-
-
-def _one_row_each(patients: NDArray[Any], rng: np.random.Generator) -> NDArray[np.intp]:
-    """A row of each patient: limits of observed shares are those of independent rows."""
-    shuffled = rng.permutation(len(patients))
-    return np.sort(shuffled[np.unique(patients[shuffled], return_index=True)[1]])
-
-
-def _calibration(
-    found: Mapping[str, _Tested],
-    sets: Mapping[str, Rows],
-    test: Rows,
-    alone: NDArray[np.intp],
-    task: Task,
-) -> dict[str, pd.DataFrame] | None:
-    every = test.y
-    test = Rows(take_rows(test.X, alone), test.y[alone], test.weight[alone])
-    n_groups = int(np.clip(len(test.y) // ROWS_PER_GROUP, 2, MOST_GROUPS))
-    if task.name == "survival":
-        horizon = _horizon(every)
-        return {
-            name: calibration_by_risk(
-                tested.fitted[0], test, sets[name], horizon=horizon, n_groups=n_groups
-            )
-            for name, tested in found.items()
-        }
-    if not isinstance(task, ClassificationTask) or len(task.classes) != 2:
-        return None
-    happened = test.y == task.classes[1]
-    return {
-        name: _calibration_of_classes(tested.replayed[0].predictions[alone, 1], happened, n_groups)
-        for name, tested in found.items()
-    }
-
-
-def _calibration_of_classes(
-    risk: Floats, happened: NDArray[np.bool_], n_groups: int
-) -> pd.DataFrame:
-    """As `calibration_by_risk`, with Clopper and Pearson's limits."""
-    cuts = np.quantile(risk, np.linspace(0, 1, n_groups + 1)[1:-1])
-    # Equal risks stay together, so that fewer groups may come out.
-    rows = pd.DataFrame({"group": np.searchsorted(cuts, risk), "risk": risk, "happened": happened})
-    groups = rows.groupby("group")
-    table = groups.agg(
-        n=("risk", "size"), predicted=("risk", "mean"), observed=("happened", "mean")
-    )
-    events = groups["happened"].sum()
-    limits = [
-        binomtest(int(k), int(n)).proportion_ci(0.95)
-        for k, n in zip(events, table["n"], strict=True)
-    ]
-    table["lower"], table["upper"] = np.array(limits).T
-    return table.set_axis(pd.RangeIndex(1, len(table) + 1, name="group"), axis=0)
-
-
-def _horizon(y: NDArray[Any]) -> float:
-    """Median event time, at which `survival_metrics` looks too."""
-    outcomes = Outcomes.of(y)
-    return float(np.quantile(outcomes.time[outcomes.event], 0.5, method="inverted_cdf"))
-
-
-def _risk_of(task: Task, y: NDArray[Any], condensed: CondensedSet) -> str:
-    if isinstance(task, ClassificationTask):
-        return f"class {task.classes[1]}"
-    unit = getattr(condensed.schema.outcome, "unit", None) or ""
-    return f"an event by time {_horizon(y):g} {unit}".rstrip()
 
 
 # Who is served.
