@@ -10,7 +10,8 @@ from rich.console import Console
 from sklearn.datasets import load_digits, make_classification
 
 from skcondense import ClusterCondenser, RandomCondenser
-from skcondense.audit import audit, together
+from skcondense.audit import audit, closeness_audit, membership_audit, together
+from skcondense.audit.json_text import records_of
 
 
 def table(n, seed):
@@ -58,6 +59,27 @@ def test_what_cannot_be_run_is_said_and_nothing_is_called_private():
     }  # fmt: skip
     assert "is private" not in str(found)
     assert "Not run: one run, because no condenser" in str(found)
+
+
+def test_patients_without_a_name_are_refused():
+    train, holdout = halves(*table(120, 0))
+    condensed = ClusterCondenser(5, labels="mean", random_state=0).condense(*train)
+    groups = pd.Series([f"p{row}" for row in range(60)]).where(np.arange(60) > 3)
+    with pytest.raises(ValueError, match=r"patient of every row. Got 4 missing"):
+        closeness_audit(condensed, train[0], holdout[0], train_groups=groups)
+    with pytest.raises(ValueError, match=r"patient of every row. Got 4 missing"):
+        membership_audit(condensed, train, holdout, member_groups=groups)
+
+
+def test_outcomes_of_python_objects_are_as_good():
+    frame, y = table(120, 0)
+    train, holdout = halves(frame, y.astype(object))
+    condensed = ClusterCondenser(5, labels="mean", random_state=0).condense(frame[:60], y[:60])
+    found = membership_audit(condensed, train, holdout, random_state=0)
+    same = membership_audit(condensed, *halves(frame, y), random_state=0)
+    pd.testing.assert_frame_equal(found.table, same.table)
+    # All digits: a tool that reads the file may compare the number with its own limit.
+    assert records_of(pd.DataFrame({"p": [3e-12]})) == [{"p": 3e-12}]
 
 
 def test_images_are_reconstructed(monkeypatch):

@@ -11,6 +11,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_random_state
 
 from skcondense.audit.real_rows import Codes
+from skcondense.border import check_groups
 from skcondense.condensed_set import CondensedSet
 from skcondense.condensers.copies import are_copies
 from skcondense.private_table import EXACT, matching
@@ -146,7 +147,7 @@ def closeness_audit(
     parts = codes.of(train), codes.of(holdout)
     _check_held_out(*parts)
     exact = [int(matching(Z, [part], [EXACT])[0].sum()) for part in parts]
-    groups = [None if of is None else np.asarray(of) for of in (train_groups, holdout_groups)]
+    groups = [None if of is None else check_groups(of) for of in (train_groups, holdout_groups)]
     copies = [
         int(are_copies(Z, part, copy_ratio, of).sum())
         for part, of in zip(parts, groups, strict=True)

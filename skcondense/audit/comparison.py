@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
+from sklearn.utils import check_consistent_length, check_random_state
 
 from skcondense._threads import single_threaded
 from skcondense.audit.attribute import Estimate
@@ -21,6 +21,7 @@ from skcondense.audit.subgroups import MIN_ROWS, SubgroupAudit, masks_of, table_
 from skcondense.audit.trained import Tested
 from skcondense.audit.utility import default_estimators
 from skcondense.base import DatasetCondenser
+from skcondense.border import check_groups
 from skcondense.condensed_set import CondensedSet
 from skcondense.condensers import ClusterCondenser, RandomCondenser
 from skcondense.table import check_table, is_images
@@ -244,7 +245,7 @@ def compare_utility(
     seed = int(check_random_state(random_state).randint(2**31 - 1))
     X = check_table(test[0], images=is_images(test[0]))
     y = resolve_task(condensed.task, test[1])[1]
-    patients = np.arange(len(y)) if test_groups is None else column_or_1d(test_groups)
+    patients = np.arange(len(y)) if test_groups is None else check_groups(test_groups)
     check_consistent_length(y, X, patients)
     masks = _masks(condensed, X, by)
     held_out = Rows(X, y, np.ones(len(y)))
@@ -301,7 +302,7 @@ def _training_sets(
     check_consistent_length(X, y)
     sets, left_out = {f"all {len(y)} real rows": Rows(X, y, np.ones(len(y)))}, {}
     common: dict[str, Any] = {"task": task.name, "schema": condensed.schema, "random_state": seed}
-    n_patients = len(y) if train_groups is None else len(np.unique(column_or_1d(train_groups)))
+    n_patients = len(y) if train_groups is None else len(np.unique(check_groups(train_groups)))
     controls: dict[str, tuple[DatasetCondenser, int]] = {
         f"{count} random real rows": (RandomCondenser(count, **common), len(y) // count),
         f"{count} cluster means": (

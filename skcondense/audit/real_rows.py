@@ -6,8 +6,9 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils import check_consistent_length
 
+from skcondense.border import check_groups
 from skcondense.condensed_set import CondensedSet
 from skcondense.table import Container, TableEncoder, check_table, is_frame, is_images
 from skcondense.tasks import resolve_task
@@ -84,7 +85,7 @@ class Records:
     def of(cls, codes: Codes, rows: tuple[Any, Any], groups: Any) -> "Records":
         """Encode rows (X, y) as the set has them."""
         Z, y = codes.of(rows[0]), resolve_task(codes.condensed.task, rows[1])[1]
-        groups = None if groups is None else column_or_1d(groups)
+        groups = None if groups is None else check_groups(groups)
         check_consistent_length(Z, y, groups)
         return cls(Z, y, groups)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import t as student
-from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_consistent_length
 
 from skcondense._threads import without_warnings
@@ -23,6 +23,7 @@ from skcondense.audit.membership import check_units
 from skcondense.audit.real_rows import Codes, Records
 from skcondense.audit.reconstruction_measures import FSIM, GREY_LEVELS, SIGNS, Pairs, measures_for
 from skcondense.audit.verdict import CONDENSED, SIGNIFICANT, AttackVerdict
+from skcondense.border import check_groups
 from skcondense.condensed_set import CondensedSet
 
 __all__ = ["ReconstructionAudit", "ReconstructionGap", "reconstruction_audit"]
@@ -322,7 +323,7 @@ def _check_counts(inside: Records, outside: Records) -> None:
 
 def _records(codes: Codes, images: Images, groups: Any) -> Records:
     Z = codes.of(images)
-    groups = None if groups is None else column_or_1d(groups)
+    groups = None if groups is None else check_groups(groups)
     check_consistent_length(Z, groups)
     # No outcome is looked at.
     return Records(Z, np.zeros(len(Z)), groups)

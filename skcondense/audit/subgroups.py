@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
+from sklearn.utils import check_consistent_length, check_random_state
 
 from skcondense._threads import single_threaded
 from skcondense.audit.attack_scores import score_attack
@@ -25,6 +25,7 @@ from skcondense.audit.real_rows import Codes, Records, resampled
 from skcondense.audit.releases import Release
 from skcondense.audit.utility import default_estimators
 from skcondense.audit.verdict import SIGNIFICANT
+from skcondense.border import check_groups
 from skcondense.condensed_set import CondensedSet
 from skcondense.table import check_table, is_images
 from skcondense.tasks import resolve_task
@@ -206,7 +207,7 @@ def subgroup_audit(
     rng = np.random.default_rng(seed)
     X = check_table(test[0], images=is_images(test[0]))
     y = resolve_task(condensed.task, test[1])[1]
-    patients = np.arange(len(y)) if groups is None else column_or_1d(groups)
+    patients = np.arange(len(y)) if groups is None else check_groups(groups)
     division = Division.of(condensed.schema, by, has_members=members is not None)
     level = division.levels(X)
     check_consistent_length(y, X, patients, level)
