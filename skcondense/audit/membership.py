@@ -78,6 +78,7 @@ class MembershipAudit(AttackVerdict[AttackScore]):
         )
         found = ", ".join(
             f"{share:.1%} of the members at {rate:.1%} false alarms"
+            + (f" (which is none, of {worst.n_others} others)" if rate * worst.n_others < 1 else "")
             for rate, (share, _, _) in worst.tpr.items()
         )
         lines = [
