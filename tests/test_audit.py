@@ -78,7 +78,7 @@ def test_outcomes_of_python_objects_are_as_good():
     found = membership_audit(condensed, train, holdout, random_state=0)
     same = membership_audit(condensed, *halves(frame, y), random_state=0)
     pd.testing.assert_frame_equal(found.table, same.table)
-    assert "at 0.1% false alarms (which is none, of 60 others)" in str(found)
+    assert "at 0.1% false alarms (which is none, of 30 others)" in str(found)
     # All digits: a tool that reads the file may compare the number with its own limit.
     assert records_of(pd.DataFrame({"p": [3e-12]})) == [{"p": 3e-12}]
 
