@@ -25,6 +25,7 @@ from skcondense.report.croissant import croissant_metadata
 from skcondense.report.html import release_report
 from skcondense.report.privacy_words import NOTHING_PROMISED, LedgerExtract
 from skcondense.table import Container, TableSchema
+from skcondense.table.storage import write_table
 from skcondense.tasks import resolve_task
 
 __all__ = ["VerifiedRelease", "objections_to", "verify_release", "write_release"]
@@ -238,7 +239,7 @@ def _write_all(facts: ReleaseFacts, folder: Path) -> None:
     """Each file describes those before it; the manifest is last and lists all."""
     condensed = facts.condensed
     condensed.save(folder, format="parquet")
-    _harmless(condensed.to_frame()).write_csv(str(folder / TABLE))
+    write_table(_harmless(condensed.to_frame()), folder / TABLE, "csv")
     texts = {SCHEMA: condensed.schema.to_json(), PRIVACY: _privacy_json(facts)}
     if facts.audit is not None:
         texts[AUDIT] = facts.audit.to_json()

@@ -1,5 +1,6 @@
 """Tables on disk: rows as CSV or Parquet, their dtypes as JSON facts. Never a pickle."""
 
+import csv
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -38,6 +39,10 @@ def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
 
 def write_table(frame: Any, path: Path, format: str) -> None:
     """Write a narwhals frame as CSV or Parquet."""
+    if format == "csv" and frame.implementation.is_pandas_like():
+        # Texts in quotation marks: by itself pandas leaves those out around a carriage return.
+        frame.to_native().to_csv(path, index=False, quoting=csv.QUOTE_NONNUMERIC)
+        return
     if format == "csv":
         frame.write_csv(str(path))
         return
