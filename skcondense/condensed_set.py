@@ -20,7 +20,9 @@ from skcondense.table.storage import (
     describe_table,
     read_images,
     read_table,
+    refuse_empty_texts,
     restore_table,
+    texts_of,
     write_atomically,
     write_images,
     write_table,
@@ -175,6 +177,8 @@ class CondensedSet:
         ------
         FileExistsError
             If a file is there and `overwrite` is False.
+        ValueError
+            If a column has both gaps and empty texts, which CSV does not tell apart.
         """
         directory = Path(directory)
         data, facts = directory / f"{DATA}.{format}", directory / FACTS
@@ -185,12 +189,16 @@ class CondensedSet:
                 f"{directory} already holds {taken}. Choose another directory, or pass "
                 "overwrite=True."
             )
-        directory.mkdir(parents=True, exist_ok=True)
         frame = nw.from_native(self.to_frame(), eager_only=True)
+        texts = texts_of(frame)
+        if format == "csv":
+            refuse_empty_texts(frame, texts)
+        directory.mkdir(parents=True, exist_ok=True)
         write_atomically(data, lambda path: write_table(frame, path, format))
         for path in images:
             write_atomically(path, lambda part: write_images(self.X, part))
-        text = json.dumps(self._facts(data.name), indent=2, ensure_ascii=False) + "\n"
+        known = {**self._facts(data.name), "texts": texts}
+        text = json.dumps(known, indent=2, ensure_ascii=False) + "\n"
         write_atomically(facts, lambda path: path.write_text(text, encoding="utf-8"))
         return directory
 
@@ -253,7 +261,7 @@ class CondensedSet:
             raise ValueError("the facts name a table that `save` does not write")
         if facts["task"] not in TASKS or not isinstance(facts["method"], str):
             raise ValueError("the facts name no task, or no method")
-        frame = read_table(directory / facts["data"])
+        frame = read_table(directory / facts["data"], facts.get("texts", {}))
         names = frame.columns
         is_image = facts["X"]["library"] == IMAGE_ARRAY
         n_features = 0 if is_image else len(facts["schema"]["columns"])

@@ -34,6 +34,18 @@ TABLES = {
     "polars": (polars.DataFrame(COLUMNS), polars.Series("ill", RNG.integers(0, 2, N))),
     "numbers": (RNG.random((N, 3)), RNG.random(N)),
     "survival": (FRAME, pd.DataFrame(EVENT_AND_TIME)),
+    "codes": (
+        pd.DataFrame(
+            {"icd": RNG.choice(["010", "250.00"], N), "note": RNG.choice(["", "x\ry"], N)}
+        ),
+        pd.Series(RNG.choice(["1", "02"], N)),
+    ),
+    "objects": (
+        pd.DataFrame(
+            {"n": pd.Series(RNG.integers(0, 9, N)).astype(object).mask(RNG.random(N) < 0.2)}
+        ),
+        np.array(RNG.choice(["01", "2"], N), dtype=object),
+    ),
     "images": (RNG.integers(0, 255, (N, 4, 4)).astype(np.uint8), RNG.integers(0, 2, N)),
 }
 
@@ -45,6 +57,16 @@ def test_saving_and_loading_keep_it(name, format, tmp_path):
     found = RandomCondenser(8, random_state=0).condense(X, y)
     digest = found.digest
     assert CondensedSet.load(found.save(tmp_path / "set", format=format)).digest == digest
+
+
+def test_empty_texts_beside_gaps_are_refused_in_csv(tmp_path):
+    X = pd.DataFrame({"note": pd.Series(["", "a", None] * 20)})
+    found = RandomCondenser(12, random_state=0).condense(X, COLUMNS["smokes"])
+    with pytest.raises(ValueError, match="CSV cannot tell apart"):
+        found.save(tmp_path / "set")
+    assert list(tmp_path.iterdir()) == []
+    loaded = CondensedSet.load(found.save(tmp_path / "set", format="parquet"))
+    assert loaded.digest == found.digest
 
 
 def test_another_library_has_the_same():

@@ -284,20 +284,43 @@ def test_names_and_single_precision_are_shown_and_verified(tmp_path, name):
 def test_outcomes_outside_of_the_schema_are_found(private, tmp_path):
     condensed, ledger = private
     unknown = replace(condensed, y=condensed.y + 5)
-    folder = write_release(unknown, tmp_path / "unknown", ledger=ledger)
-    with pytest.raises(ReleaseError, match="unknown classes"):
-        verify_release(folder)
+    with pytest.raises(ReleaseError, match=r"not what schema\.json declares"):
+        write_release(unknown, tmp_path / "unknown", ledger=ledger)
+    # Nothing is written that would not be verified.
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_long_stay_is_found(tmp_path):
     X, _ = table()
     stay = ColumnSchema(name="stay", kind="numeric", bounds=(0, 60))
-    schema = TableSchema(SCHEMA.columns, outcome=stay)
-    condensed = ClusterCondenser(5, schema=schema, random_state=0).condense(X, X["age"] / 3.7)
-    verify_release(write_release(condensed, tmp_path / "allowed"))
-    long = replace(condensed, y=condensed.y + 60.5)
-    folder = write_release(long, tmp_path / "long")
-    with pytest.raises(ReleaseError, match=r"outside of what schema\.json declares"):
+    schema, ledger = TableSchema(SCHEMA.columns, outcome=stay), PrivacyLedger()
+    condenser = ClusterCondenser(5, labels="mean", schema=schema, epsilon=9.0, ledger=ledger)
+    condensed = condenser.condense(X, X["age"] / 3.7)
+    write_release(condensed, tmp_path / "allowed", ledger=ledger)
+    with pytest.raises(ReleaseError, match=r"not what schema\.json declares"):
+        write_release(replace(condensed, y=condensed.y + 60.5), tmp_path / "long", ledger=ledger)
+    # All the same stay: no task could be found for these alone.
+    same = replace(condensed, y=condensed.y * 0.0)
+    write_release(same, tmp_path / "same", ledger=ledger)
+
+
+def test_gaps_of_polars_are_verified(tmp_path):
+    pl = pytest.importorskip("polars")
+    rng = np.random.default_rng(0)
+    gaps = {"nan": np.where(rng.random(40) < 0.5, np.nan, 1.0), "null": [None, 3] * 20}
+    X, y = pl.DataFrame({"v": rng.random(40), **gaps}), rng.integers(0, 2, 40)
+    condensed = RandomCondenser(8, random_state=0).condense(X, y)
+    write_release(condensed, tmp_path / "release", in_spite_of_objections="Rows are made up.")
+
+
+def test_other_whole_numbers_in_the_csv_are_found(private, tmp_path):
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"born": rng.integers(19000101, 20200101, 40), "v": rng.random(40)})
+    condensed = RandomCondenser(8, random_state=0).condense(X, rng.integers(0, 2, 40))
+    folder = write_release(condensed, tmp_path / "release", in_spite_of_objections="Made up.")
+    born = condensed.X["born"].iloc[0]
+    rewrite(folder, "condensed.csv", str(born), str(born + 1))
+    with pytest.raises(ReleaseError, match="has other rows"):
         verify_release(folder)
 
 

@@ -24,9 +24,9 @@ from skcondense.report.card import release_card
 from skcondense.report.croissant import croissant_metadata
 from skcondense.report.html import release_report
 from skcondense.report.privacy_words import NOTHING_PROMISED, LedgerExtract
-from skcondense.table import Container, TableSchema
+from skcondense.table import ColumnSchema, Container, SurvivalSchema, TableSchema
 from skcondense.table.storage import write_table
-from skcondense.tasks import resolve_task
+from skcondense.tasks import working_form
 
 __all__ = ["VerifiedRelease", "objections_to", "verify_release", "write_release"]
 
@@ -39,8 +39,11 @@ NOT_STATED = "Not stated."
 REFUSING = {"closeness": ClosenessAudit, "one run": OneRunAudit}
 # What spreadsheets take for the start of a formula (OWASP, CSV injection).
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
+REQUIRED = {CARD, REPORT, TABLE, PRIVACY, SCHEMA, FACTS, CROISSANT}
 # Sums of a ledger may differ in the last digits on another machine.
 SLACK = 1e-6
+# The least number of single precision with all its digits.
+TINY = 1.2e-38
 
 
 @dataclass(frozen=True)
@@ -179,8 +182,8 @@ def write_release(
     Raises
     ------
     ReleaseError
-        If something speaks against the release and no reason is given, or `audit` or `utility` is
-        of another set.
+        If something speaks against the release and no reason is given, `audit` or `utility` is of
+        another set, or the set contradicts its schema.
     FileExistsError
         If the folder exists.
     """
@@ -209,6 +212,8 @@ def write_release(
     part = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         _write_all(facts, part)
+        # What cannot be verified is not handed over.
+        verify_release(part)
         part.chmod(0o755)
         part.rename(folder)
     except BaseException:
@@ -373,22 +378,27 @@ def _read(folder: Path, listed: bytes) -> VerifiedRelease:
 
 
 def _check_outcome(condensed: CondensedSet) -> None:
-    """Refuse outcomes that the schema does not allow."""
+    """Refuse outcomes that the schema does not allow, where the fit went by it."""
     outcome = condensed.schema.outcome
-    if outcome is None:
+    is_declared = condensed.privacy is not None or isinstance(outcome, SurvivalSchema)
+    if outcome is None or not is_declared:
         return
-    # Refuses unknown classes, and clips numbers to their bounds.
-    allowed = resolve_task(condensed.task, condensed.y, outcome)[1]
-    own = resolve_task(condensed.task, condensed.y)[1]
-    if condensed.task == "classification":
-        return
-    if own.dtype.names:
-        _, time = own.dtype.names
-        allowed, own = allowed[time], own[time]
+    values = working_form(condensed.task, condensed.y)
+    match outcome:
+        case SurvivalSchema():
+            allowed = _within(values[values.dtype.names[1]], 0.0, outcome.grid[-1])
+        case ColumnSchema(bounds=(low, high)):
+            allowed = _within(values, low, high)
+        case _:
+            allowed = set(values.tolist()) <= set(outcome.categories or ())
+    if not allowed:
+        raise ReleaseError(f"Outcomes of the rows are not what {SCHEMA} declares.")
+
+
+def _within(values: Any, low: float, high: float) -> bool:
     # Whole numbers are rounded, which may lead out of bounds.
-    rounding = 1 if (own == np.rint(own)).all() else 0
-    if not np.isclose(own, allowed, rtol=SLACK, atol=rounding).all():
-        raise ReleaseError(f"Outcomes of the rows lie outside of what {SCHEMA} declares.")
+    rounding = 1 if (values == np.rint(values)).all() else 0
+    return bool(np.isclose(values, values.clip(low, high), rtol=SLACK, atol=rounding).all())
 
 
 def _check_readable(condensed: CondensedSet, folder: Path) -> None:
@@ -397,29 +407,47 @@ def _check_readable(condensed: CondensedSet, folder: Path) -> None:
     # Names as cells: a reader of headers would change some of them.
     said = pd.read_csv(folder / TABLE, dtype=str, keep_default_na=False, header=None)
     names, rows = said.iloc[0].tolist(), said.iloc[1:]
-    if names != own.columns or not all(_same(own[name], rows[at]) for at, name in enumerate(names)):
+    if (names, len(rows)) != (own.columns, len(own)) or not all(
+        _same(own[name], rows[at].tolist()) for at, name in enumerate(names)
+    ):
         raise ReleaseError(f"{TABLE} has other rows than {FACTS} loads.")
 
 
-def _check_card(folder: Path, digests: Mapping[str, str]) -> None:
-    """Refuse a card that was written about other files."""
-    card = (folder / CARD).read_text(encoding="utf-8")
-    unlisted = {name for name, digest in digests.items() if digest not in card} - {CARD, REPORT}
-    if unlisted:
-        raise ReleaseError(f"{CARD} does not list {sorted(unlisted)} as they are.")
-
-
-def _same(own: Any, said: Any) -> bool:
-    """Whether the text of a column says its values, however a writer puts them."""
-    if own.dtype.is_numeric():
-        numbers = pd.to_numeric(said.mask(said == "")).astype(float)
-        values = own.cast(nw.Float64).to_numpy()
-        # Single precision is written in fewer digits than it has as double.
-        return np.allclose(values, numbers, rtol=SLACK, atol=0, equal_nan=True)
-    texts = ["" if gap else str(cell) for cell, gap in zip(own, own.is_null(), strict=True)]
+def _same(own: Any, said: list[str]) -> bool:
+    """Whether the texts of a column say its values, however a writer puts them."""
+    cells = [None if gap else cell for gap, cell in zip(own.is_null(), own, strict=True)]
     if own.dtype == nw.Boolean:
-        return [text.lower() for text in texts] == said.str.lower().tolist()
-    return texts == said.tolist()
+        return ["" if cell is None else str(cell).lower() for cell in cells] == [
+            text.lower() for text in said
+        ]
+    if not own.dtype.is_numeric():
+        return ["" if cell is None else str(cell) for cell in cells] == said
+    try:
+        if own.dtype.is_integer():
+            return cells == [int(text) if text else None for text in said]
+        numbers = [float(text or "nan") for text in said]
+    except ValueError:
+        return False
+    # Single precision is written in fewer digits than it has as double.
+    slack = 0 if own.dtype == nw.Float64 else SLACK
+    values = own.cast(nw.Float64).to_numpy()
+    return np.allclose(values, numbers, rtol=slack, atol=slack * TINY, equal_nan=True)
+
+
+def _check_card(folder: Path, digests: Mapping[str, str]) -> None:
+    """Refuse a card and a report that were written about other files, or that are not there."""
+    missing = sorted(REQUIRED - set(digests))
+    if missing:
+        raise ReleaseError(f"{folder} lacks {missing}, which every release has.")
+    for name in (CARD, REPORT):
+        lines = (folder / name).read_text(encoding="utf-8").splitlines()
+        unlisted = sorted(
+            file
+            for file, digest in digests.items()
+            if file not in (CARD, REPORT) and not any(file in x and digest in x for x in lines)
+        )
+        if unlisted:
+            raise ReleaseError(f"{name} does not list {unlisted} as they are.")
 
 
 def _digests(folder: Path) -> Mapping[str, str]:

@@ -11,6 +11,7 @@ from skcondense.exceptions import SchemaError
 __all__ = ["ColumnSchema", "Kind", "SurvivalSchema"]
 
 Kind = Literal["numeric", "integer", "binary", "ordinal", "categorical", "image"]
+PLAIN = (str, int, float)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +66,8 @@ class ColumnSchema:
         for field in ("bounds", "typical", "categories", "shape"):
             if getattr(self, field) is not None:
                 object.__setattr__(self, field, tuple(getattr(self, field)))
+        if self.categories is not None:
+            object.__setattr__(self, "categories", tuple(map(_plain, self.categories)))
         self._check_shape()
         if self.is_number or self.is_image:
             self._check_bounds()
@@ -129,6 +132,13 @@ class ColumnSchema:
                 f"Column {self.name!r}: an empty cell is no category. Leave it out of the "
                 "categories, and declare missing=True."
             )
+        # Sets and schemas are written as JSON and CSV, which hold nothing else.
+        odd = {type(one).__name__ for one in self.categories if not isinstance(one, PLAIN)}
+        if odd:
+            raise SchemaError(
+                f"Column {self.name!r}: categories must be texts, numbers, or true and false. Got "
+                f"{', '.join(sorted(odd))}. Convert the column to text."
+            )
         if len(set(self.categories)) < len(self.categories):
             raise SchemaError(f"Column {self.name!r}: categories must be unique.")
         if self.kind == "binary" and len(self.categories) != 2:
@@ -136,6 +146,11 @@ class ColumnSchema:
                 f"Column {self.name!r}: a binary column has two categories. "
                 f"Got {len(self.categories)}."
             )
+
+
+def _plain(category: Any) -> Any:
+    """A number of numpy's as one of Python's."""
+    return category.item() if isinstance(category, np.generic) else category
 
 
 def _check_plain_text(name: Any, unit: Any) -> None:

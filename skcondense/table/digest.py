@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable
+from numbers import Real
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -37,16 +38,19 @@ def digest_of(frame: Any, arrays: Iterable[NDArray[Any]], texts: Iterable[str]) 
 
 
 def _bytes_of(values: Any) -> bytes:
-    if isinstance(values, nw.Series) and not _is_number(values.dtype):
-        gaps = values.is_null().to_list()
-        cells = [None if gap else str(v) for gap, v in zip(gaps, values.to_list(), strict=True)]
-        return json.dumps(cells).encode()
-    if isinstance(values, nw.Series):
-        values = values.cast(nw.Float64).to_numpy()
+    if not isinstance(values, nw.Series):
+        return _bytes_of_numbers(values)
+    if values.dtype.is_numeric() or values.dtype == nw.Boolean:
+        return _bytes_of_numbers(values.cast(nw.Float64).to_numpy())
+    gaps = values.is_null().to_list()
+    cells = [None if gap else cell for gap, cell in zip(gaps, values.to_list(), strict=True)]
+    # Numbers as Python objects come back from a file as others of the same value.
+    if all(cell is None or isinstance(cell, Real) for cell in cells):
+        return _bytes_of_numbers([np.nan if cell is None else float(cell) for cell in cells])
+    return json.dumps([None if cell is None else str(cell) for cell in cells]).encode()
+
+
+def _bytes_of_numbers(values: Any) -> bytes:
     # Adding zero makes -0 the 0 that it equals.
     numbers = np.ascontiguousarray(values, dtype="<f8") + 0.0
     return json.dumps(numbers.shape).encode() + numbers.tobytes()
-
-
-def _is_number(dtype: Any) -> bool:
-    return bool(dtype.is_numeric() or dtype == nw.Boolean)

@@ -2,7 +2,7 @@
 
 import csv
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,9 @@ __all__ = [
     "describe_table",
     "read_images",
     "read_table",
+    "refuse_empty_texts",
     "restore_table",
+    "texts_of",
     "write_atomically",
     "write_images",
     "write_table",
@@ -52,12 +54,41 @@ def write_table(frame: Any, path: Path, format: str) -> None:
         raise missing_extra("Writing Parquet", "pyarrow", "parquet") from error
 
 
-def read_table(path: Path) -> Any:
-    """Read a table that `write_table` wrote, as a narwhals frame."""
+def texts_of(frame: Any) -> dict[str, bool]:
+    """Columns of a narwhals frame whose cells are text, and whether they have gaps."""
+    found = {}
+    for name in frame.columns:
+        is_gap = frame[name].is_null()
+        cells = frame[name].filter(~is_gap).to_list()
+        if cells and all(isinstance(cell, str) for cell in cells):
+            found[name] = bool(is_gap.any())
+    return found
+
+
+def refuse_empty_texts(frame: Any, texts: Mapping[str, bool]) -> None:
+    """Refuse empty texts beside gaps: a CSV does not tell one from the other."""
+    lost = [name for name, has_gaps in texts.items() if has_gaps and "" in frame[name].to_list()]
+    if lost:
+        raise ValueError(
+            f"Columns {lost} have both gaps and empty texts, which CSV cannot tell apart. Save as "
+            "Parquet (format='parquet')."
+        )
+
+
+def read_table(path: Path, texts: Mapping[str, bool]) -> Any:
+    """Read a table that `write_table` wrote, as a narwhals frame; `texts` is as of `texts_of`."""
     import pandas as pd
 
     if path.suffix == ".csv":
-        native = pd.read_csv(path, keep_default_na=False, na_values=[""], **_exact_floats())
+        names = pd.read_csv(path, nrows=0).columns
+        native = pd.read_csv(
+            path,
+            # Codes are no numbers: "010" and "250.00" would lose zeros.
+            dtype=dict.fromkeys(texts, str),
+            keep_default_na=False,
+            na_values={name: [""] for name in names if texts.get(name, True)},
+            **_exact_floats(),
+        )
     else:
         native = pd.read_parquet(path)
     return nw.from_native(native, eager_only=True)

@@ -5,7 +5,7 @@ from skcondense.tasks.classification import ClassificationTask
 from skcondense.tasks.losses import Loss, Rows, loss_type
 from skcondense.tasks.regression import RegressionTask
 from skcondense.tasks.survival import SurvivalTask
-from skcondense.tasks.target import TargetContainer, resolve_task, take_target
+from skcondense.tasks.target import TargetContainer, resolve_task, take_target, working_form
 from skcondense.tasks.weighting import fit_weighted, replicate, takes_weights
 from skcondense.tasks.xgboost_survival import to_bounds, to_signed_time
 
@@ -25,4 +25,5 @@ __all__ = [
     "takes_weights",
     "to_bounds",
     "to_signed_time",
+    "working_form",
 ]

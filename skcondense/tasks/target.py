@@ -16,7 +16,7 @@ from skcondense.tasks.classification import ClassificationTask
 from skcondense.tasks.regression import RegressionTask
 from skcondense.tasks.survival import SurvivalTask
 
-__all__ = ["TargetContainer", "resolve_task", "take_target"]
+__all__ = ["TargetContainer", "resolve_task", "take_target", "working_form"]
 
 DECLARED: dict[str, type[Task]] = {
     "classification": ClassificationTask,
@@ -113,7 +113,7 @@ def resolve_task(task: str, y: Any, outcome: Any = None) -> tuple[Task, NDArray[
         task = _declared_name(task, outcome)
         y = _event_first(y, outcome)
         _check_categories(y, outcome)
-        return DECLARED[task].declared(outcome, _working_form(task, y))
+        return DECLARED[task].declared(outcome, working_form(task, y))
     if _is_event_time_frame(y):
         y = _structured(y)
     names = getattr(getattr(y, "dtype", None), "names", None)
@@ -162,7 +162,20 @@ def _check_categories(y: Any, outcome: Any) -> None:
         )
 
 
-def _working_form(task: str, y: Any) -> NDArray[Any]:
+def working_form(task: str, y: Any) -> NDArray[Any]:
+    """Outcomes as labels, floats, or a structured array, whichever of them occur.
+
+    Parameters
+    ----------
+    task : {"classification", "regression", "survival"}
+        Theirs.
+    y : array-like, series or two-column frame of shape (n_rows,)
+        Outcomes.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,)
+    """
     if task == "survival":
         return _structured(y)
     values = _values(y)
