@@ -386,7 +386,8 @@ def _check_outcome(condensed: CondensedSet) -> None:
     values = working_form(condensed.task, condensed.y)
     match outcome:
         case SurvivalSchema():
-            allowed = _within(values[values.dtype.names[1]], 0.0, outcome.grid[-1])
+            _, time = values.dtype.names or ("", "")
+            allowed = _within(values[time], 0.0, outcome.grid[-1])
         case ColumnSchema(bounds=(low, high)):
             allowed = _within(values, low, high)
         case _:
@@ -416,12 +417,11 @@ def _check_readable(condensed: CondensedSet, folder: Path) -> None:
 def _same(own: Any, said: list[str]) -> bool:
     """Whether the texts of a column say its values, however a writer puts them."""
     cells = [None if gap else cell for gap, cell in zip(own.is_null(), own, strict=True)]
-    if own.dtype == nw.Boolean:
-        return ["" if cell is None else str(cell).lower() for cell in cells] == [
-            text.lower() for text in said
-        ]
     if not own.dtype.is_numeric():
-        return ["" if cell is None else str(cell) for cell in cells] == said
+        texts = ["" if cell is None else str(cell) for cell in cells]
+        # Writers differ in how they spell true.
+        form = str.lower if own.dtype == nw.Boolean else str
+        return [form(text) for text in texts] == [form(text) for text in said]
     try:
         if own.dtype.is_integer():
             return cells == [int(text) if text else None for text in said]
