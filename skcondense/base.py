@@ -310,7 +310,6 @@ class DatasetCondenser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, me
     def condensed_set_(self) -> CondensedSet:
         """The fitted result as one object."""
         check_is_fitted(self, "X_condensed_")
-        settings = {k: v for k, v in self.get_params(deep=False).items() if k not in CIRCUMSTANCES}
         return CondensedSet(
             X=self.X_condensed_,
             y=self.y_condensed_,
@@ -318,7 +317,7 @@ class DatasetCondenser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, me
             prototype=self.prototype_,
             schema=self.schema_,
             task=self.task_.name,
-            method=" ".join(repr(type(self)(**settings)).split()),
+            method=method_of(self),
             real_row_matches=self.real_row_matches_,
             privacy=self.privacy_,
         )
@@ -384,3 +383,10 @@ def _match_real_rows(table: PrivateTable, prototypes: Any) -> RealRowMatches:
     Z = table.encoder.encode(table.container.read(prototypes))
     exact, rounded = matching(Z, table.pieces(), (EXACT, ROUNDED)).sum(axis=1)
     return RealRowMatches(int(exact), int(rounded))
+
+
+def method_of(condenser: DatasetCondenser) -> str:
+    """How a condenser makes sets, on one line: its repr without `CIRCUMSTANCES`."""
+    known = condenser.get_params(deep=False).items()
+    plain = type(condenser)(**{name: value for name, value in known if name not in CIRCUMSTANCES})
+    return " ".join(repr(plain).split())

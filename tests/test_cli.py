@@ -152,7 +152,11 @@ def test_audit_makes_the_set_again_as_its_file_says(path, table, tmp_path, capsy
     assert (tmp_path / "ledger.jsonl").read_text() == spent
     file.write_text('[condense]\ntarget = "ill"\nmethod = "random"\n')
     said = refused(capsys, "audit", out, *rows, "--condenser", file)
-    assert "was made by ClusterCondenser, but [condense]" in said
+    assert "differs in method, epsilon, labels, n_prototypes" in said
+    changed = private.replace("2.0", "50.0")
+    file.write_text(f'[condense]\ntarget = "sex"\ngroups = "age"\n{method}\n{changed}\n')
+    said = refused(capsys, "audit", out, *rows, "--condenser", file)
+    assert "differs in epsilon, outcome, groups." in said
     file.write_text("[audit]\n")
     assert "has no section [condense]" in refused(capsys, "audit", out, *rows, "--condenser", file)
     alone = ("release", out, "-o", tmp_path / "new", "--holdout", holdout, "--condenser", file)

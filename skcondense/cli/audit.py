@@ -34,7 +34,7 @@ def audited(condensed: CondensedSet, args: argparse.Namespace) -> Audit:
     """What attacks on a set found."""
     train = read_real_rows(args.train, condensed, args.groups)
     holdout = read_real_rows(args.holdout, condensed, args.groups)
-    again = args.condenser and condenser_of(args.condenser, condensed, train)
+    again = args.condenser and condenser_of(args.condenser, condensed, train, args.groups)
     return audit(
         condensed,
         train.pair,

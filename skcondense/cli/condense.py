@@ -18,7 +18,12 @@ from skcondense.cli.config import parse_section
 from skcondense.cli.described import describe
 from skcondense.cli.ledger import existing_ledger
 from skcondense.cli.messages import UsageError
-from skcondense.cli.methods import add_method, check_takes_images, make_condenser
+from skcondense.cli.methods import (
+    add_method,
+    check_takes_images,
+    differing_settings,
+    make_condenser,
+)
 from skcondense.cli.options import (
     add_outcome,
     add_overwriting,
@@ -38,7 +43,7 @@ from skcondense.cli.reading import (
 from skcondense.table import Container, infer_schema
 from skcondense.table.declared import as_declared, outcome_as_declared
 from skcondense.table.parquet_files import count_rows
-from skcondense.tasks import resolve_task
+from skcondense.tasks import TargetContainer, resolve_task
 
 __all__ = ["COMMAND", "condenser_of"]
 
@@ -194,8 +199,10 @@ def _open_ledger(args: argparse.Namespace) -> PrivacyLedger:
     )
 
 
-def condenser_of(config: Path, condensed: CondensedSet, rows: RealRows) -> DatasetCondenser:
-    """What made a set, for an audit that makes it again.
+def condenser_of(
+    config: Path, condensed: CondensedSet, rows: RealRows, groups: str | None
+) -> DatasetCondenser:
+    """What made a set, for an audit that makes it again, as far as the set tells.
 
     Parameters
     ----------
@@ -205,11 +212,13 @@ def condenser_of(config: Path, condensed: CondensedSet, rows: RealRows) -> Datas
         The set.
     rows : RealRows
         Rows that were condensed.
+    groups : str or None
+        Column of their patients.
 
     Raises
     ------
     UsageError
-        If the section is of another method than that of the set.
+        If the section names another method, setting, outcome or column of patients.
     """
     parser = argparse.ArgumentParser(exit_on_error=False, allow_abbrev=False)
     _add_options(parser)
@@ -218,9 +227,17 @@ def condenser_of(config: Path, condensed: CondensedSet, rows: RealRows) -> Datas
     args = parse_section(config, COMMAND.name, parser, ["", "--output", ""])
     schema = TableSchema.load(args.schema) if args.schema else condensed.schema
     condenser = _condenser(args, rows, schema)
-    own, named = condensed.method.partition("(")[0], type(condenser).__name__
-    if own != named:
-        raise UsageError(f"The set was made by {own}, but [{COMMAND.name}] of {config} is {named}.")
+    differing = differing_settings(condenser, condensed.method)
+    is_named = args.target or args.time or args.event
+    if is_named and outcome_columns(args) != list(TargetContainer.of(condensed.y).names):
+        differing.append("outcome")
+    if args.groups != groups:
+        differing.append("groups")
+    if differing:
+        raise UsageError(
+            f"[{COMMAND.name}] of {config} is not what made the set: it differs in "
+            f"{', '.join(differing)}. Pass the file with which the set was made."
+        )
     return condenser
 
 

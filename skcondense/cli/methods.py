@@ -2,6 +2,7 @@
 
 import argparse
 import inspect
+import re
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.util import find_spec
@@ -9,10 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from skcondense import DatasetCondenser
+from skcondense.base import CIRCUMSTANCES, method_of
 from skcondense.cli.messages import UsageError
 from skcondense.cli.options import add_models, add_seed
 
-__all__ = ["add_method", "check_takes_images", "condenser_class", "make_condenser"]
+__all__ = [
+    "add_method",
+    "check_takes_images",
+    "condenser_class",
+    "differing_settings",
+    "make_condenser",
+]
 
 CLASSICAL = {
     "zero-order": "ZeroOrderCondenser",
@@ -54,6 +62,8 @@ PARAMETERS: Mapping[str, dict[str, Any]] = {
     "expert_folder": {"type": Path, "help": "folder that keeps experts for later fits"},
     "device": {"help": "cpu, cuda, or auto"},
 }
+# Where and how quickly a set is made changes nothing in it.
+DO_NOT_MATTER = frozenset({"n_jobs", "max_time", "device", "task"})
 PRIVATE: Mapping[str, dict[str, Any]] = {
     "epsilon": {"type": float, "help": "differential privacy; needs --schema"},
     "delta": {"type": float, "help": "far below one in the number of patients; 1e-5 by default"},
@@ -163,3 +173,27 @@ def make_condenser(args: argparse.Namespace, **built: Any) -> DatasetCondenser:
         return kind(**given, **built)
     chosen: DatasetCondenser = kind.preset(args.preset, **given, **built)
     return chosen
+
+
+def differing_settings(condenser: DatasetCondenser, method: str) -> list[str]:
+    """Options of a condenser that are not those of a set.
+
+    Parameters
+    ----------
+    condenser : DatasetCondenser
+        What the options ask for.
+    method : str
+        How the set was made, as `CondensedSet.method` has it.
+
+    Returns
+    -------
+    list of str
+        Names; "method" first.
+    """
+    own = method_of(condenser)
+    found = [] if own.partition("(")[0] == method.partition("(")[0] else ["method"]
+    for name in {**PARAMETERS, **PRIVATE}.keys() - CIRCUMSTANCES - DO_NOT_MATTER:
+        said = [re.search(rf"\b{name}=([^,()]+)", text) for text in (own, method)]
+        if len({match and match[1] for match in said}) > 1:
+            found.append(name)
+    return sorted(found, key=lambda name: (name != "method", name))
