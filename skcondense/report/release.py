@@ -428,8 +428,8 @@ def _same(own: Any, said: list[str]) -> bool:
         numbers = [float(text or "nan") for text in said]
     except ValueError:
         return False
-    # Single precision is written in fewer digits than it has as double.
-    slack = 0 if own.dtype == nw.Float64 else SLACK
+    # Single and half precision are written in fewer digits than they have as double.
+    slack = {nw.Float64: 0, nw.Float32: 1e-6}.get(type(own.dtype), 1e-3)
     values = own.cast(nw.Float64).to_numpy()
     return np.allclose(values, numbers, rtol=slack, atol=slack * TINY, equal_nan=True)
 
