@@ -116,7 +116,8 @@ class CondensedSet:
         What is measured of a set carries it, so that it cannot be taken for that of another.
         """
         images = [self.X] if is_images(self.X) else []
-        promise = "" if self.privacy is None else self.privacy.to_json()
+        # Its facts: later versions may say them in other words.
+        promise = "" if self.privacy is None else json.dumps(asdict(self.privacy))
         return digest_of(self.to_frame(), images, (self.task, self.schema.to_json(), promise))
 
     def take(self, rows: NDArray[np.intp]) -> tuple[Any, Any]:

@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -79,6 +80,9 @@ def test_outcomes_of_python_objects_are_as_good():
     same = membership_audit(condensed, *halves(frame, y), random_state=0)
     pd.testing.assert_frame_equal(found.table, same.table)
     assert "at 0.1% false alarms (which is none, of 30 others)" in str(found)
+    # A set that has lost a class is attacked all the same.
+    one = replace(condensed, y=np.zeros(len(condensed), dtype=int))
+    assert membership_audit(one, train, holdout, random_state=0).scores
     # All digits: a tool that reads the file may compare the number with its own limit.
     assert records_of(pd.DataFrame({"p": [3e-12]})) == [{"p": 3e-12}]
 

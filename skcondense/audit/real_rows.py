@@ -11,7 +11,7 @@ from sklearn.utils import check_consistent_length
 from skcondense.border import check_groups
 from skcondense.condensed_set import CondensedSet
 from skcondense.table import Container, TableEncoder, check_table, is_frame, is_images
-from skcondense.tasks import resolve_task
+from skcondense.tasks import working_form
 
 __all__ = ["Codes", "Records", "resampled"]
 
@@ -84,7 +84,10 @@ class Records:
     @classmethod
     def of(cls, codes: Codes, rows: tuple[Any, Any], groups: Any) -> "Records":
         """Encode rows (X, y) as the set has them."""
-        Z, y = codes.of(rows[0]), resolve_task(codes.condensed.task, rows[1])[1]
+        # Not the task's own check: a set, or what a shadow makes, may have one outcome only.
+        Z, y = codes.of(rows[0]), working_form(codes.condensed.task, rows[1])
+        # Python objects as the numbers or texts that they are.
+        y = np.array(y.tolist()) if y.dtype == object else y
         groups = None if groups is None else check_groups(groups)
         check_consistent_length(Z, y, groups)
         return cls(Z, y, groups)
