@@ -28,7 +28,7 @@ from skcondense.cli import main
 from skcondense.exceptions import LedgerError, ReleaseError, SchemaError, TargetError
 from skcondense.privacy import PrivacyStatement
 from skcondense.report import verify_release, write_release
-from skcondense.report.release import MANIFEST, _manifest
+from skcondense.report.release_files import MANIFEST, manifest_of
 from skcondense.tasks import ClassificationTask
 
 WANTED = os.environ.get("SKCONDENSE_FUZZ")
@@ -446,7 +446,7 @@ def test_damage_with_a_new_manifest_is_read_or_refused(release, data):
         copy = here / "copy"
         shutil.copytree(release, copy)
         damaged_file(data, copy, sorted({path.name for path in copy.iterdir()} - {MANIFEST}))
-        (copy / MANIFEST).write_text(_manifest(copy))
+        (copy / MANIFEST).write_text(manifest_of(copy))
         with suppress(ReleaseError):
             assert str(verify_release(copy))
         code, err = run("verify", copy)

@@ -24,7 +24,7 @@ from skcondense.audit import Audit, OneRunAudit, audit, closeness_audit, compare
 from skcondense.exceptions import ReleaseError
 from skcondense.privacy import seeded_noise
 from skcondense.report import objections_to, verify_release, write_release
-from skcondense.report.release import _manifest
+from skcondense.report.release_files import manifest_of
 
 pytest.importorskip("pyarrow")
 
@@ -134,7 +134,7 @@ def rewrite(folder, name, old, new):
     text = (folder / name).read_text(encoding="utf-8")
     assert old in text
     (folder / name).write_text(text.replace(old, new), encoding="utf-8")
-    (folder / "MANIFEST.sha256").write_text(_manifest(folder), encoding="utf-8")
+    (folder / "MANIFEST.sha256").write_text(manifest_of(folder), encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -337,7 +337,7 @@ def test_a_failed_release_leaves_nothing(private, tmp_path, monkeypatch):
     def fails(*_):
         raise OSError("disk full")
 
-    monkeypatch.setattr("skcondense.report.release._manifest", fails)
+    monkeypatch.setattr("skcondense.report.release.manifest_of", fails)
     with pytest.raises(OSError, match="disk full"):
         write_release(condensed, tmp_path / "release", ledger=ledger)
     assert list(tmp_path.iterdir()) == []

@@ -11,12 +11,9 @@ from skcondense.report.displays import (
     UtilityDisplay,
 )
 from skcondense.report.image_grid import ImageGridDisplay
-from skcondense.report.release import (
-    VerifiedRelease,
-    objections_to,
-    verify_release,
-    write_release,
-)
+from skcondense.report.objections import objections_to
+from skcondense.report.release import write_release
+from skcondense.report.verification import VerifiedRelease, verify_release
 
 __all__ = [
     "AttackROCDisplay",
