@@ -3,7 +3,7 @@
 Run: python -m tests.benchmarks.images
      [--family matching | private | trajectory | high_order | diffusion]
      [--sets NAME ...] [--per-class 1 10 50] [--seeds 3] [--preset fast] [--output results.csv]
-     [--experts FOLDER] [--architectures convnet resnet18 vgg11 alexnet]
+     [--experts FOLDER] [--architectures convnet resnet18 vgg11 alexnet] [--max-time SECONDS]
 
 Seeds come last, so that what is there after a while covers all sets; with --output it goes on
 where it was cut off.
@@ -147,6 +147,8 @@ def run(name: str, per_class: int, seed: int, method: str, args: argparse.Namesp
         "logistic": make_pipeline(StandardScaler(), LogisticRegression(max_iter=300)),
     }
     kinds = condensers(args, augmentation, declared(X, y), max(per_class, 1) * n_classes)
+    if args.max_time and method in kinds and "max_time" in kinds[method].get_params():
+        kinds[method].set_params(max_time=args.max_time)
     is_trajectory = isinstance(kinds.get(method), TrajectoryMatchingCondenser)
     if args.experts and is_trajectory and kinds[method].epsilon is None:
         recipe = kinds[method]._recipe()
@@ -189,6 +191,7 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", help="all of the family, unless given")
     parser.add_argument("--output", type=Path)
     parser.add_argument("--experts", type=Path, help="folder in which experts are kept")
+    parser.add_argument("--max-time", type=float, help="seconds after which matching stops")
     args = parser.parse_args()
     args.methods = args.methods or [FULL, "random", "cluster", *FAMILIES[args.family]]
     warnings.simplefilter("ignore")
