@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from skcondense.neural.checkpoint import digest
 from skcondense.neural.network import Network
 from skcondense.neural.problem import MatchingProblem
 from skcondense.neural.settings import NetworkSettings
@@ -111,6 +112,11 @@ class RealFeatures:
         """Standardise the features of networks."""
         plain = [FeatureMap(network, settings) for network in networks]
         return cls([one.standardised(problem.x) for one in plain], problem)
+
+    def origin(self) -> str:
+        """A fingerprint of the networks, drawn, trained or given."""
+        weights = [p for one in self.maps for p in one.network.parameters()]
+        return digest(*(p.detach().to("cpu", torch.float64).numpy() for p in weights))
 
     def joint(self, x: Any) -> Floats:
         """Features of all networks beside each other, of shape (n, n_features)."""

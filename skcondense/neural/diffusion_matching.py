@@ -1,4 +1,4 @@
-"""`DiffusionMatchingCondenser`: candidates of a generator, matched to the real rows and chosen."""
+"""`DiffusionMatchingCondenser`: candidates of a generator, chosen and matched to the real rows."""
 
 import warnings
 from copy import deepcopy
@@ -32,10 +32,12 @@ from skcondense.neural.candidates import (
 from skcondense.neural.checkpoint import Checkpoint
 from skcondense.neural.compute import Compute
 from skcondense.neural.convnet import ConvNet
+from skcondense.neural.distribution import DistributionMatcher
 from skcondense.neural.inputs import InputSpace
+from skcondense.neural.loop import Matcher
+from skcondense.neural.moments import MomentMatcher
 from skcondense.neural.problem import MatchingProblem, is_learnable
 from skcondense.neural.randomness import torch_generator
-from skcondense.neural.refinement import CandidateMatcher
 from skcondense.neural.selection import Selection, nearest_mean
 from skcondense.neural.settings import ByInput, NetworkSettings
 from skcondense.neural.synthetic import SyntheticSet
@@ -62,12 +64,12 @@ class _Candidates:
 
 
 class DiffusionMatchingCondenser(NeuralCondenser):
-    """Draw candidates from a generator, match them to the real rows, and choose the best (DDM).
+    """Draw candidates from a generator, choose the best, and match them to the real rows (DDM).
 
-    A diffusion model learns the images of each stratum and draws candidates. Pixels are then moved
-    until the features of the candidates have the moments of the real ones. Candidates that copy a
+    A diffusion model learns the images of each stratum and draws candidates. Those that copy a
     real row, or look like another stratum, are dropped; of the others those are chosen whose mean
-    is closest to the real mean while they keep a distance from each other.
+    is closest to the real mean while they keep a distance from each other. Pixels of the chosen
+    are then moved until their features have the mean of the real ones.
 
     There is no formal privacy in this: a generator may learn rows by heart, the more so the fewer
     there are. Copies are searched for, but what is not found may still give a patient away.
@@ -84,10 +86,12 @@ class DiffusionMatchingCondenser(NeuralCondenser):
     n_candidates : int, default=10
         Candidates for each prototype; at least 64 per stratum are drawn.
     extractor : {"random", "trained"} or torch.nn.Module, default="random"
-        Which features are matched: those of random networks, of a network trained on the real
-        rows, or of a module of yours that makes features of normalised inputs.
+        By which features is chosen and matched: those of random networks, of a network trained on
+        the real rows, or of a module of yours that makes features of normalised inputs. Random
+        networks are drawn anew for each iteration, and images are augmented, as in
+        `DistributionMatchingCondenser`; under the others mean and spread are matched.
     n_networks : int, default=5
-        Random networks whose features are joined.
+        Random networks whose features are joined to choose by.
     assign : {"reject", "relabel"}, default="reject"
         What is done with a candidate whose features are closest to the mean of another stratum: it
         is dropped, or given to that stratum, as in the paper.
@@ -100,14 +104,16 @@ class DiffusionMatchingCondenser(NeuralCondenser):
     copy_ratio : float, default=1/3
         A candidate is a copy if the nearest real row is at less than this share of the distance of
         the second nearest, in pixels (codes) or in features. Duplicates of a row count with it.
-    network, augmentation, labels, teacher, normalisation
-        As in `NeuralCondenser`; the augmentation is for those who train on the result.
-    max_iter : int, default=100
-        Iterations in which candidates are moved.
-    optimizer, learning_rate
+    network, augmentation, labels, teacher, normalisation, batch_size
         As in `NeuralCondenser`.
+    max_iter : int, default=1000
+        Iterations in which prototypes are moved.
+    optimizer : {"adam", "sgd"}, default="adam"
+        As in `NeuralCondenser`.
+    learning_rate : float, default=0.05
+        In units of normalised inputs for "adam".
     max_time : float, default=None
-        Seconds after which candidates are moved no further; the generator is trained before.
+        Seconds after which prototypes are moved no further; the generator is trained before.
     callback : callable, default=None
         As in `NeuralCondenser`. Training of the generator is the stage "generator".
     checkpoint : str or Path, default=None
@@ -129,10 +135,12 @@ class DiffusionMatchingCondenser(NeuralCondenser):
     dropped_memorised_ : float
         Share of them that were copies.
     dropped_assigned_ : float
-        Share of the others, after they were moved, whose features were closest to the mean of
-        another stratum.
+        Share of the others whose features were closest to the mean of another stratum.
+    n_returned_ : int
+        Prototypes that came to copy a real row while they were moved, and went back to where they
+        started.
     tau_ : dict of {int: float}
-        Least distance between prototypes that was kept in the end, by stratum.
+        Least distance between candidates that was kept in the choice, by stratum.
     history_ : dict of {str: ndarray}
         "loss" per iteration; of a diffusion model also "generator_loss" and, on held-out images,
         "generator_score".
@@ -162,7 +170,7 @@ class DiffusionMatchingCondenser(NeuralCondenser):
             for name, allowed in NeuralCondenser._parameter_constraints.items()
             if name
             not in {
-                "batch_size", "compile", "early_stopping", "factor", "init", "n_iter_no_change",
+                "compile", "early_stopping", "factor", "init", "n_iter_no_change",
                 "validation_fraction",
             }
         },
@@ -180,21 +188,24 @@ class DiffusionMatchingCondenser(NeuralCondenser):
         "fast": {
             "generator": SourceByInput(DiffusionSource(width=16, n_steps=800, learning_rate=2e-3)),
             "n_candidates": 3,
-            "max_iter": 40,
             "n_networks": 3,
+            "batch_size": 64,
             "network": ByInput(ConvNet(width=16)),
         },
         "cpu": {"generator": SourceByInput(DiffusionSource(width=16))},
         "gpu": {
             "generator": LARGE,
             "n_candidates": 20,
-            "max_iter": 200,
+            "max_iter": 10_000,
+            "batch_size": 256,
+            "learning_rate": 0.02,
             "network": ByInput(ConvNet(width=128)),
         },
         "paper": {
             "generator": LARGE,
             "n_candidates": 20,
             "max_iter": 200,
+            "learning_rate": 0.02,
             "extractor": "trained",
             "network": "resnet18",
             "assign": "relabel",
@@ -225,9 +236,10 @@ class DiffusionMatchingCondenser(NeuralCondenser):
         labels: str = "hard",
         teacher: Any = None,
         normalisation: Any = "fit",
-        max_iter: int = 100,
+        batch_size: int = 128,
+        max_iter: int = 1000,
         optimizer: str = "adam",
-        learning_rate: float = 0.02,
+        learning_rate: float = 0.05,
         max_time: float | None = None,
         callback: Any = None,
         checkpoint: Any = None,
@@ -250,6 +262,7 @@ class DiffusionMatchingCondenser(NeuralCondenser):
             labels=labels,
             teacher=teacher,
             normalisation=normalisation,
+            batch_size=batch_size,
             max_iter=max_iter,
             optimizer=optimizer,
             learning_rate=learning_rate,
@@ -288,36 +301,43 @@ class DiffusionMatchingCondenser(NeuralCondenser):
         # A stage that is found in its file draws nothing, so each has draws of its own.
         of_source, of_candidates, of_loop, of_labels = rng.spawn(4)
         generator = torch_generator(of_loop)
-        matcher = self._matcher(problem, settings, generator)
+        features = self._features(problem, settings, generator)
         source = self._fitted_source(table, compute, of_source)
-        file = self._candidates_file(table, counts, matcher) if source.is_complete else None
-        candidates = self._candidates(source, table, matcher.features, counts, of_candidates, file)
+        file = self._candidates_file(table, counts, features) if source.is_complete else None
+        candidates = self._candidates(source, table, features, counts, of_candidates, file)
+        chosen, facts = self._chosen(candidates, table, features, counts)
         synthetic = SyntheticSet(
             space,
-            compute.tensor(candidates.x).requires_grad_(),
-            candidates.strata,
-            # Outcomes are given to those that are chosen.
-            np.repeat(table.y[:1], len(candidates.x)),
+            compute.tensor(chosen).requires_grad_(),
+            np.repeat(list(counts), list(counts.values())),
+            outcomes_of(table, counts),
         )
+        matcher: Matcher = MomentMatcher(features, generator)
+        if self._is_random:
+            # Networks that never change are soon met without being alike under others.
+            matcher = self._matcher(problem, settings, generator)
         state = self._checkpoint(synthetic, table, matcher) if source.is_complete else None
         loop = self._loop(synthetic, matcher, generator, state)
         loop.run()
-        chosen, facts = self._chosen(synthetic, table, matcher.features, counts)
+        facts["n_returned_"] = self._return_copies(synthetic, chosen, table, features)
         labels = None
         if self.labels == "teacher":
-            labels = self._teacher_labels(chosen, table, sizes, of_labels)
-        found = self._deliver(chosen, table, sizes, loop, settings, labels)
-        n_copies = candidates.n_copies + facts.pop("n_copies")
+            labels = self._teacher_labels(synthetic, table, sizes, of_labels)
+        found = self._deliver(synthetic, table, sizes, loop, settings, labels)
         found.facts["history_"].update(source.traces())
         found.facts.update(facts)
         found.facts["candidates_seen_"] = candidates.n_seen
-        found.facts["dropped_memorised_"] = n_copies / candidates.n_seen
+        found.facts["dropped_memorised_"] = candidates.n_copies / candidates.n_seen
         return found
 
     def _matcher(
         self, problem: MatchingProblem, settings: NetworkSettings, generator: torch.Generator
-    ) -> CandidateMatcher:
-        return CandidateMatcher(self._features(problem, settings, generator), generator)
+    ) -> Matcher:
+        return DistributionMatcher(problem, settings, generator, self.batch_size, 1)
+
+    @property
+    def _is_random(self) -> bool:
+        return isinstance(self.extractor, str) and self.extractor == "random"
 
     def _features(
         self, problem: MatchingProblem, settings: NetworkSettings, generator: torch.Generator
@@ -419,12 +439,12 @@ class DiffusionMatchingCondenser(NeuralCondenser):
         return found
 
     def _candidates_file(
-        self, table: PrivateTable, counts: dict[int, int], matcher: CandidateMatcher
+        self, table: PrivateTable, counts: dict[int, int], features: RealFeatures
     ) -> Checkpoint | None:
         if self.checkpoint is None:
             return None
         settings = {
-            **self._same_run(table), "counts": str(counts), "origin": matcher.origin()
+            **self._same_run(table), "counts": str(counts), "origin": features.origin()
         }  # fmt: skip
         return Checkpoint(Path(self.checkpoint) / "candidates.npz", settings)
 
@@ -457,24 +477,19 @@ class DiffusionMatchingCondenser(NeuralCondenser):
 
     def _chosen(
         self,
-        synthetic: SyntheticSet,
+        candidates: _Candidates,
         table: PrivateTable,
         features: RealFeatures,
         counts: dict[int, int],
-    ) -> tuple[SyntheticSet, dict[str, Any]]:
-        """Drop copies and strangers, and choose among the others."""
-        x = synthetic.x.detach()
-        copies = self._are_copies(x, table, features)
-        found = features.joint(x)
+    ) -> tuple[NDArray[Any], dict[str, Any]]:
+        """Drop strangers, and choose among the others; inputs in the order of strata."""
+        found = features.joint(features.problem.compute.tensor(candidates.x))
         nearest = nearest_mean(found, features.means)
         selection = Selection(self.selection, self.min_distance)
         rows, tau = [], {}
         for stratum, count in counts.items():
-            drawn_for = (synthetic.strata == stratum) & ~copies
-            if drawn_for.sum() < count:
-                self._allow_copies(synthetic.space, count - int(drawn_for.sum()))
-                drawn_for = synthetic.strata == stratum
-            fitting = (nearest == stratum) & ~copies
+            drawn_for = candidates.strata == stratum
+            fitting = nearest == stratum
             if self.assign == "reject":
                 fitting &= drawn_for
             # Of a stratum that hardly differs from another, too few may be closest to its mean.
@@ -483,12 +498,19 @@ class DiffusionMatchingCondenser(NeuralCondenser):
             choice = selection.choose(found[pool], real, features.means[stratum], count)
             rows.append(pool[choice.rows])
             tau[stratum] = choice.distance
-        strata = np.repeat(list(counts), list(counts.values()))
-        kept = x[torch.from_numpy(np.concatenate(rows))].clone()
-        chosen = SyntheticSet(synthetic.space, kept, strata, outcomes_of(table, counts))
-        strangers = (nearest != synthetic.strata) & ~copies
-        return chosen, {
-            "tau_": tau,
-            "n_copies": int(copies.sum()),
-            "dropped_assigned_": float(strangers.sum() / max((~copies).sum(), 1)),
-        }
+        strangers = nearest != candidates.strata
+        facts = {"tau_": tau, "dropped_assigned_": float(strangers.mean())}
+        return candidates.x[np.concatenate(rows)], facts
+
+    def _return_copies(
+        self,
+        synthetic: SyntheticSet,
+        start: NDArray[Any],
+        table: PrivateTable,
+        features: RealFeatures,
+    ) -> int:
+        """Take prototypes that came to copy a real row back to where they started."""
+        copies = self._are_copies(synthetic.x.detach(), table, features)
+        rows = torch.from_numpy(np.flatnonzero(copies))
+        synthetic.x.data[rows] = features.problem.compute.tensor(start[copies])
+        return len(rows)

@@ -1,24 +1,23 @@
-"""Candidates are moved until their features have the moments of the real rows'."""
+"""Rows are moved until their features have the moments of the real rows'."""
 
 from collections.abc import Callable
 
 import torch
 
 from skcondense.neural.candidate_features import RealFeatures
-from skcondense.neural.checkpoint import digest
 from skcondense.neural.loop import Learned, Matcher
 from skcondense.neural.synthetic import SyntheticSet
 
-__all__ = ["CandidateMatcher"]
+__all__ = ["MomentMatcher"]
 
-# Weights of the difference of standard deviations, and of the way that a candidate has moved.
+# Weights of the difference of standard deviations, and of the way that a row has moved.
 SPREAD_WEIGHT, ANCHOR_WEIGHT = 0.1, 0.01
 
 
-class CandidateMatcher(Matcher):
+class MomentMatcher(Matcher):
     """Match mean and spread of the features of each stratum, under one network at a time.
 
-    Gradients are exact: features of all candidates are computed first, and derived a piece at a
+    Gradients are exact: features of all rows are computed first, and derived a piece at a
     time, so that memory is that of a piece.
 
     Parameters
@@ -34,14 +33,13 @@ class CandidateMatcher(Matcher):
         self._moments = [features.moments(k) for k in range(len(features.maps))]
 
     def begin(self, synthetic: SyntheticSet) -> list[Learned]:
-        """Remember where candidates started."""
+        """Remember where rows started."""
         self._start = synthetic.x.detach().clone()
         return []
 
     def origin(self) -> str:
         """A fingerprint of the networks, drawn, trained or given."""
-        weights = [p for one in self.features.maps for p in one.network.parameters()]
-        return digest(*(p.detach().to("cpu", torch.float64).numpy() for p in weights))
+        return self.features.origin()
 
     def iterate(self, synthetic: SyntheticSet, step: Callable[[float], None]) -> None:
         """One step under one network."""
