@@ -228,6 +228,32 @@ def test_planted_copies_are_dropped_and_replaced():
     assert kept.dropped_memorised_ == 0.0
 
 
+class Anywhere(CandidateSource, FittedSource):
+    def fitted(self, table, compute, rng, checkpoint=None, progress=None):
+        self.n_codes = table.Z.shape[1]
+        return self
+
+    def draw(self, stratum, n_rows, rng):
+        return rng.uniform(-1, 1, size=(n_rows, self.n_codes))
+
+
+def test_prototypes_that_come_to_copy_a_row_go_back():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 4)), np.arange(60) % 2
+    # One row of each class outweighs all others: their mean is that row.
+    weight = np.where(np.arange(60) < 2, 1e6, 1.0)
+    condenser = clone(TABLE).set_params(
+        n_prototypes=2, generator=Anywhere(), max_iter=400, copy_ratio=0.0
+    )
+    copied = clone(condenser).fit(X, y, sample_weight=weight)
+    assert copied.n_returned_ == 0
+    np.testing.assert_allclose(copied.X_condensed_, X[:2], atol=0.2)
+    kept = clone(condenser).set_params(copy_ratio=1 / 3).fit(X, y, sample_weight=weight)
+    drawn = clone(kept).set_params(max_iter=0).fit(X, y, sample_weight=weight)
+    assert kept.n_returned_ == 2
+    np.testing.assert_array_equal(kept.X_condensed_, drawn.X_condensed_)
+
+
 def test_a_source_of_copies_is_refused(digits):
     everything = Planting(all_copies=True)
     with pytest.raises(ValueError, match="learned images by heart"):

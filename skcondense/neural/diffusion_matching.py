@@ -308,7 +308,8 @@ class DiffusionMatchingCondenser(NeuralCondenser):
         chosen, facts = self._chosen(candidates, table, features, counts)
         synthetic = SyntheticSet(
             space,
-            compute.tensor(chosen).requires_grad_(),
+            # A copy: where they started is needed afterwards.
+            compute.tensor(chosen).clone().requires_grad_(),
             np.repeat(list(counts), list(counts.values())),
             outcomes_of(table, counts),
         )
