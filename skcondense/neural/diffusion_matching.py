@@ -313,10 +313,12 @@ class DiffusionMatchingCondenser(NeuralCondenser):
             np.repeat(list(counts), list(counts.values())),
             outcomes_of(table, counts),
         )
-        matcher: Matcher = MomentMatcher(features, generator)
-        if self._is_random:
-            # Networks that never change are soon met without being alike under others.
-            matcher = self._matcher(problem, settings, generator)
+        # Random networks that never change are soon met by rows that are unlike under others.
+        matcher = (
+            self._matcher(problem, settings, generator)
+            if isinstance(self.extractor, str) and self.extractor == "random"
+            else MomentMatcher(features, generator)
+        )
         state = self._checkpoint(synthetic, table, matcher) if source.is_complete else None
         loop = self._loop(synthetic, matcher, generator, state)
         loop.run()
@@ -335,10 +337,6 @@ class DiffusionMatchingCondenser(NeuralCondenser):
         self, problem: MatchingProblem, settings: NetworkSettings, generator: torch.Generator
     ) -> Matcher:
         return DistributionMatcher(problem, settings, generator, self.batch_size, 1)
-
-    @property
-    def _is_random(self) -> bool:
-        return isinstance(self.extractor, str) and self.extractor == "random"
 
     def _features(
         self, problem: MatchingProblem, settings: NetworkSettings, generator: torch.Generator
