@@ -333,8 +333,17 @@ def test_the_schedule_runs_from_signal_to_noise():
     assert kept[[0, -1]].tolist() == pytest.approx([1, 0], abs=1e-6)
     assert (kept.diff() < 0).all()
     x, noise = torch.randn(2, 5000, 1, 2, 2, generator=generator())
-    mixed = noised(x, torch.full((5000,), 0.4), noise)
+    mixed, velocity = noised(x, torch.full((5000,), 0.4), noise)
     assert mixed.var() == pytest.approx(1, abs=0.05)
+    assert velocity.var() == pytest.approx(1, abs=0.05)
+    # Image and velocity of one level give the image back, at any level.
+    level = torch.linspace(0, 1, 5000)
+    mixed, velocity = noised(x, level, noise)
+    kept = signal(level).view(-1, 1, 1, 1)
+    torch.testing.assert_close(kept.sqrt() * mixed - (1 - kept).sqrt() * velocity, x)
+    # At the last level there is only noise.
+    torch.testing.assert_close(mixed[-1], noise[-1])
+    torch.testing.assert_close(velocity[-1], -x[-1])
 
 
 def test_images_move_by_a_share_of_their_side():
@@ -367,6 +376,16 @@ def test_a_denoiser_learns_what_belongs_to_a_stratum():
     guided = model.draw(1, 16, 10, 0.5, 3.0, generator(1))
     assert guided.mean() != bright
     assert guided.abs().max() <= 1
+
+
+def test_dark_images_are_drawn_dark():
+    # Most of a scan is black: a walk that starts at grey noise must find its way there.
+    x = torch.full((200, 1, 16, 16), -0.9)
+    x[:, :, 5:11, 5:11] = 0.8
+    x = x + 0.05 * torch.randn(x.shape, generator=generator())
+    drawn = training(x, 200).run().draw(0, 16, 25, 0.5, 1.0, generator(1))
+    assert abs(drawn.mean() - x.mean()) < 0.05
+    assert drawn.flatten(1).mean(dim=1).std() < 0.1
 
 
 def test_training_stops_when_held_out_images_gain_nothing(monkeypatch):

@@ -1,4 +1,4 @@
-"""A small network that says which noise was added to an image: the U-Net of diffusion models."""
+"""A small network that tells image and noise apart: the U-Net of diffusion models."""
 
 import math
 from typing import Any
@@ -70,7 +70,7 @@ class Denoiser(nn.Module):
         )
 
     def forward(self, x: Any, level: Any, strata: Any) -> Any:
-        """Noise in images.
+        """Velocity at which noise takes the place of images (see `diffusion.noised`).
 
         Parameters
         ----------
@@ -137,7 +137,7 @@ def make_denoiser(
     device: Any = "cpu",
     dtype: Any = torch.float32,
 ) -> Denoiser:
-    """Build a denoiser and initialise it from a generator; at first it finds no noise."""
+    """Build a denoiser and initialise it from a generator; at first it finds nothing."""
     with torch.device("meta"):
         network = Denoiser(input_shape, n_strata, width)
     network = network.to_empty(device=device).to(dtype)

@@ -4,10 +4,12 @@ References
 ----------
 Ho, Jain and Abbeel (2020), Denoising diffusion probabilistic models, NeurIPS, arXiv:2006.11239;
 Nichol and Dhariwal (2021), Improved denoising diffusion probabilistic models, ICML,
-arXiv:2102.09672: the cosine schedule; Hang, Gu, Li, Bao, Chen, Hu, Geng and Guo (2023), Efficient
-diffusion training via min-SNR weighting strategy, ICCV, arXiv:2303.09556; Song, Meng and Ermon
-(2021), Denoising diffusion implicit models, ICLR, arXiv:2010.02502: the sampler; Ho and Salimans
-(2022), Classifier-free diffusion guidance, arXiv:2207.12598.
+arXiv:2102.09672: the cosine schedule; Salimans and Ho (2022), Progressive distillation for fast
+sampling of diffusion models, ICLR, arXiv:2202.00512: the velocity; Lin, Liu, Li and Yang (2024),
+Common diffusion noise schedules and sample steps are flawed, WACV, arXiv:2305.08891: why a walk
+must start at pure noise; Song, Meng and Ermon (2021), Denoising diffusion implicit models, ICLR,
+arXiv:2010.02502: the sampler; Ho and Salimans (2022), Classifier-free diffusion guidance,
+arXiv:2207.12598.
 """
 
 import math
@@ -33,10 +35,6 @@ __all__ = ["DenoisingData", "DenoisingPlan", "DenoisingTraining", "TrainedDenois
 OFFSET = 0.008
 # Least and largest noise level that is drawn or walked.
 LEVELS = (1e-3, 1.0)
-# The signal that is left at the largest level: the first step divides by its root.
-LEAST_SIGNAL = 1e-4
-# Weight of a level: min(signal to noise ratio, this), over the ratio.
-MOST_SIGNAL = 5.0
 # Held-out images in an exam, whose levels and noise never change; where there are fewer, they come
 # again with others.
 N_EXAM = 128
@@ -53,13 +51,20 @@ Progress = Callable[[int, int, float], bool]
 def signal(level: Any) -> Any:
     """Share of the variance that is signal at a noise level (cosine schedule)."""
     angle = (level + OFFSET) / (1 + OFFSET) * (math.pi / 2)
-    return torch.cos(angle).square() / math.cos(OFFSET / (1 + OFFSET) * math.pi / 2) ** 2
+    share = torch.cos(angle).square() / math.cos(OFFSET / (1 + OFFSET) * math.pi / 2) ** 2
+    return share.clamp(0, 1)
 
 
-def noised(x: Any, level: Any, noise: Any) -> Any:
-    """Images with noise of some levels."""
-    kept = signal(level).clamp(min=LEAST_SIGNAL).view(-1, 1, 1, 1)
-    return kept.sqrt() * x + (1 - kept).clamp(min=0).sqrt() * noise
+def noised(x: Any, level: Any, noise: Any) -> tuple[Any, Any]:
+    """Images with noise of some levels, and the velocity at which noise takes their place.
+
+    Velocity is what is learned. At the largest level nothing is left of an image, and from the
+    noise alone nobody could tell how bright it is: from the velocity, which is the image there, one
+    can.
+    """
+    kept = signal(level).view(-1, 1, 1, 1)
+    of_image, of_noise = kept.sqrt(), (1 - kept).sqrt()
+    return of_image * x + of_noise * noise, of_image * noise - of_noise * x
 
 
 def moved(x: Any, generator: torch.Generator) -> Any:
@@ -233,13 +238,11 @@ class DenoisingTraining:
         return loss.detach()
 
     def _losses(self, weights: Any, x: Any, strata: Any, levels: Any, noise: Any) -> Any:
-        """Weighted squared error of the noise that is found, per image."""
+        """Squared error of the velocity that is found, per image."""
+        noisy, velocity = noised(x, levels, noise)
         with self.compute.precision():
-            found = self._network(weights, noised(x, levels, noise), levels, strata)
-        kept = signal(levels).clamp(min=LEAST_SIGNAL)
-        ratio = kept / (1 - kept).clamp(min=LEAST_SIGNAL)
-        weight = ratio.clamp(max=MOST_SIGNAL) / ratio
-        return weight * (found.to(noise) - noise).square().flatten(1).mean(dim=1)
+            found = self._network(weights, noisy, levels, strata)
+        return (found.to(velocity) - velocity).square().flatten(1).mean(dim=1)
 
     def _draw_exam(self) -> tuple[Any, Any, Any, Any]:
         """Held-out images with levels that cover all, and noise."""
@@ -337,6 +340,8 @@ class TrainedDenoiser:
     ) -> Any:
         """Draw images of a stratum (equations 12 and 16 of Song et al.).
 
+        The image in a noisy one is found from the velocity (appendix D of Salimans and Ho).
+
         Parameters
         ----------
         stratum : int
@@ -372,19 +377,19 @@ class TrainedDenoiser:
     def _walk(self, noise: Any, told: Any, stochasticity: float, guidance: float) -> Any:
         n_steps = len(noise) - 1
         levels = torch.linspace(LEVELS[1], LEVELS[0], n_steps + 1).to(noise)
-        kept = signal(levels).clamp(min=LEAST_SIGNAL)
+        kept = signal(levels)
         x = image = noise[0]
         for step in range(n_steps):
             now, then = kept[step], kept[step + 1]
-            found = self._noise_in(x, levels[step].expand(len(x)), told, guidance)
-            image = ((x - (1 - now).sqrt() * found) / now.sqrt()).clamp(-1, 1)
+            velocity = self._velocity(x, levels[step].expand(len(x)), told, guidance)
+            image = (now.sqrt() * x - (1 - now).sqrt() * velocity).clamp(-1, 1)
             found = (x - now.sqrt() * image) / (1 - now).sqrt()
             fresh = stochasticity * ((1 - then) / (1 - now) * (1 - now / then)).sqrt()
             rest = (1 - then - fresh.square()).clamp(min=0).sqrt()
             x = then.sqrt() * image + rest * found + fresh * noise[step + 1]
         return image
 
-    def _noise_in(self, x: Any, level: Any, told: Any, guidance: float) -> Any:
+    def _velocity(self, x: Any, level: Any, told: Any, guidance: float) -> Any:
         with self.compute.precision():
             found = self.network(self.weights, x, level, told).to(x)
             if guidance == 1.0:

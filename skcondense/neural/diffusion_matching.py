@@ -385,6 +385,7 @@ class DiffusionMatchingCondenser(NeuralCondenser):
                 Path(self.checkpoint) / "generator.npz",
                 {
                     "source": repr(source),
+                    "learned": "velocity",
                     "data": fingerprint(table),
                     "random_state": repr(self.random_state),
                     "dtype": self.dtype,
