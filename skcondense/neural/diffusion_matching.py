@@ -47,6 +47,9 @@ __all__ = ["DiffusionMatchingCondenser"]
 
 # Candidates of a stratum at least, and rounds in which copies are replaced by others.
 LEAST_CANDIDATES, N_ROUNDS = 64, 3
+# Decay of the moving average of the prototypes: the last steps, each under another network, go to
+# and fro.
+AVERAGING = 0.99
 # What a GPU has time for.
 LARGE = SourceByInput(
     DiffusionSource(64, 50_000, batch_size=128, learning_rate=2e-4, n_sampling_steps=50)
@@ -363,6 +366,9 @@ class DiffusionMatchingCondenser(NeuralCondenser):
                 'extractor="trained" trains a network on outcomes, for which there is a loss for '
                 f'classification and regression only. Got task {task.name!r}. Use "random".'
             )
+
+    def _averaging(self) -> float | None:
+        return AVERAGING
 
     def _source(self) -> CandidateSource:
         named = isinstance(self.generator, str)
