@@ -323,7 +323,7 @@ def test_denoisers_of_any_shape(shape):
     x = torch.randn(2, *shape, generator=generator())
     found = network(x, torch.tensor([0.1, 0.9]), torch.eye(3)[:2])
     assert found.shape == x.shape
-    # At first no noise is found anywhere but where the last layer's bias says so.
+    # At first nothing is found anywhere but where the last layer's bias says so.
     assert torch.allclose(found[0], found[1])
 
 

@@ -18,12 +18,12 @@ from skcondense.condensed_set import CondensedSet
 from skcondense.table import Container, TableEncoder, check_table, infer_schema, is_images
 from skcondense.tasks import resolve_task
 
-__all__ = ["GUESSED", "N_SCORES", "Planted"]
+__all__ = ["Planted"]
 
 Rows = NDArray[np.intp]
 
 # Shares of the canaries whose coins are guessed, by each of two scores.
-GUESSED, N_SCORES = (0.1, 0.25, 0.5, 1.0), 2
+GUESSED = (0.1, 0.25, 0.5, 1.0)
 # Cells of a canary lie close to an end of what its column allows: the smaller, the closer.
 TOWARDS_ENDS = 0.1
 # Known rows per cell of which nobody knows whether they were counted there.

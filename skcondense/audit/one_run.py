@@ -9,7 +9,7 @@ from scipy.optimize import brentq
 from scipy.stats import binom
 from sklearn.utils import check_random_state
 
-from skcondense.audit.canaries import GUESSED, N_SCORES, Planted
+from skcondense.audit.canaries import Planted
 from skcondense.base import DatasetCondenser
 
 __all__ = ["OneRunAudit", "epsilon_lower_bound", "one_run_audit"]
@@ -186,10 +186,11 @@ def one_run_audit(
     rng = np.random.default_rng(int(check_random_state(random_state).randint(2**31 - 1)))
     planted = Planted.into(condenser, X, y, groups, n_canaries, rng)
     condensed = planted.condense(condenser, int(rng.integers(2**31 - 1)))
+    guesses = list(planted.guesses(condensed))
     # The best plan is corrected for the choice.
-    delta, significance = condenser.delta, (1 - confidence) / (N_SCORES * len(GUESSED))
+    delta, significance = condenser.delta, (1 - confidence) / len(guesses)
     plans = []
-    for inside, outside in planted.guesses(condensed):
+    for inside, outside in guesses:
         n_guesses = len(inside) + len(outside)
         n_correct = int(planted.is_in[inside].sum() + (~planted.is_in[outside]).sum())
         low, most = (

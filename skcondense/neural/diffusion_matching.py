@@ -150,7 +150,8 @@ class DiffusionMatchingCondenser(NeuralCondenser):
 
     Notes
     -----
-    The generator is not kept in the fitted object: it may hold rows.
+    What is delivered is a moving average of the iterates. The generator is not kept in the fitted
+    object: it may hold rows.
 
     References
     ----------
